@@ -1,0 +1,1 @@
+"""Ledgerline: from any live decision back to the raw bytes."""

@@ -1,0 +1,86 @@
+"""What one entry of the evidence log is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from ledgerline.core.identity import content_id
+
+
+class Kind(StrEnum):
+    """What a leaf stands for, in the order of the line from raw bytes to a live decision."""
+
+    RAW_FILE = "raw_file"
+    REFUSED_FILE = "refused_file"
+    LANDED_BATCH = "landed_batch"
+    VALIDATION_RECEIPT = "validation_receipt"
+    FEATURE_VERSION = "feature_version"
+    TRAINING_SET = "training_set"
+    TRAINING_RUN = "training_run"
+    MODEL_BUNDLE = "model_bundle"
+    EVALUATION = "evaluation"
+    SIGNING_KEY = "signing_key"
+    APPROVAL = "approval"
+    DEPLOYMENT = "deployment"
+    REQUEST = "request"
+    DECISION = "decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A fact to be recorded.
+
+    Attributes:
+        kind: What it stands for.
+        identity: What makes it this one and no other. JSON values only. The same kind and identity is the same leaf,
+            however often it is recorded: a task that runs twice records once.
+        detail: What else is worth keeping and may differ between two makings of the same thing: paths, run ids,
+            moments, counts. Covered by the log's chain, not by the leaf's id.
+    """
+
+    kind: Kind
+    identity: Mapping[str, Any]
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the canonical JSON of kind and identity."""
+        return content_id({"kind": self.kind, "identity": dict(self.identity)})
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a leaf was made from.
+
+    Attributes:
+        id: The parent leaf's id; it must be in the log already.
+        role: What the parent was to the child, e.g. ``"features"``.
+    """
+
+    id: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLeaf:
+    """A leaf as it stands in the log.
+
+    Attributes:
+        sequence: Position in the log, from 1.
+        id: The leaf's content id.
+        kind: What it stands for.
+        identity: What makes it this one.
+        detail: What else was kept.
+        recorded_at: When it was recorded, UTC.
+        chain_hash: SHA-256 over the previous entry's chain hash and this whole entry.
+    """
+
+    sequence: int
+    id: str
+    kind: Kind
+    identity: Mapping[str, Any]
+    detail: Mapping[str, Any]
+    recorded_at: datetime
+    chain_hash: str
