@@ -1,0 +1,130 @@
+"""Walk back from anything that was recorded to the raw bytes and the people behind it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ledgerline.audit.leaf import Kind, RecordedLeaf
+from ledgerline.audit.log import EvidenceLog, UnknownLeaf
+from ledgerline.core.storage import ObjectCorrupt, ObjectMissing, ObjectStore
+
+_MODEL_VERSION = re.compile(r"(?P<name>[a-z_]+)@(?P<version>\d+)")
+_SHORTEST_PREFIX = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One leaf on the way back, and what it was made from.
+
+    Attributes:
+        role: What this leaf was to the one that leads here; empty for the start.
+        leaf: The leaf.
+        parents: The steps behind it, in recorded order; empty where the leaf was met before on this walk.
+        met_before: Whether the leaf's own parents are written out elsewhere in the same trace.
+    """
+
+    role: str
+    leaf: RecordedLeaf
+    parents: tuple["Step", ...]
+    met_before: bool = False
+
+    def walk(self) -> Iterator["Step"]:
+        """Yield this step and every step behind it, depth first."""
+        yield self
+        for parent in self.parents:
+            yield from parent.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class RawBytes:
+    """Where a trace ends: a raw file as it was received.
+
+    Attributes:
+        sha256: What ``sha256sum`` must print for it.
+        path: Its name where it was received.
+        location: Where its bytes are kept now.
+        problem: None when the bytes were read again and hash to ``sha256``; otherwise what is wrong with them.
+    """
+
+    sha256: str
+    path: str
+    location: str
+    problem: str | None
+
+
+def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
+    """Find what a person means by ``name``.
+
+    It may be a leaf id, a decision id, a bundle digest, a file's SHA-256 (or the first six or more digits of any),
+    a model version such as ``fraud@3``, a transaction's id after ``transaction:``, a feature version's tag, or the
+    path of an ingested file.
+
+    Raises:
+        UnknownLeaf: Nothing, or more than one thing, is called so.
+    """
+    if model := _MODEL_VERSION.fullmatch(name):
+        found = [
+            leaf
+            for leaf in log.leaves(Kind.MODEL_BUNDLE)
+            if leaf.detail.get("family") == model["name"] and leaf.detail.get("model_version") == int(model["version"])
+        ]
+    else:
+        found = [leaf for kind in _NAMED_BY for leaf in log.leaves(kind) if _is_called(leaf, name)]
+    if not found and len(name) >= _SHORTEST_PREFIX:
+        return log.get(name)
+    if len(found) != 1:
+        problem = "nothing recorded is" if not found else f"{len(found)} things are"
+        raise UnknownLeaf(
+            f"{problem} called {name!r}; give a decision id, a model version (fraud@1), a digest or an ingested file's "
+            f"path, or at least {_SHORTEST_PREFIX} leading digits of an id"
+        )
+    return found[0]
+
+
+_NAMED_BY = {
+    Kind.DECISION: ("decision_id",),
+    Kind.MODEL_BUNDLE: ("digest",),
+    Kind.RAW_FILE: ("sha256", "path"),
+    Kind.FEATURE_VERSION: ("manifest", "tag"),
+    Kind.REQUEST: ("sha256",),
+}
+
+
+def _is_called(leaf: RecordedLeaf, name: str) -> bool:
+    for field in _NAMED_BY[leaf.kind]:
+        value = str(leaf.identity.get(field) or leaf.detail.get(field) or "")
+        if value == name or (len(name) >= _SHORTEST_PREFIX and field not in ("path", "tag") and value.startswith(name)):
+            return True
+    return False
+
+
+def trace(log: EvidenceLog, start: RecordedLeaf) -> Step:
+    """Walk from ``start`` through every parent to the leaves that have none.
+
+    A leaf that several others were made from is written out once and marked ``met_before`` where it comes again.
+    """
+    met: set[str] = set()
+
+    def step(role: str, leaf: RecordedLeaf) -> Step:
+        if leaf.id in met:
+            return Step(role, leaf, (), met_before=True)
+        met.add(leaf.id)
+        return Step(role, leaf, tuple(step(parent_role, parent) for parent_role, parent in log.parents(leaf.id)))
+
+    return step("", start)
+
+
+def raw_bytes(objects: ObjectStore, start: Step) -> list[RawBytes]:
+    """Read every raw file behind ``start`` again and say whether it still hashes to its name."""
+    found = []
+    for step in start.walk():
+        if step.leaf.kind is not Kind.RAW_FILE or step.met_before:
+            continue
+        sha256 = step.leaf.identity["sha256"]
+        try:
+            with objects.local(sha256):
+                problem = None
+        except (ObjectCorrupt, ObjectMissing) as error:
+            problem = str(error)
+        found.append(RawBytes(sha256, str(step.leaf.detail.get("path", "")), objects.location(sha256), problem))
+    return found
