@@ -1,0 +1,141 @@
+"""Verbs that bring data in and shape it: ingest, validate, quarantine, features."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ledgerline.cli.terminal import OUT, DataOption, MappingOption, open_ledger, progress, settings_for
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's verbs to the command."""
+    app.command()(ingest)
+    app.command()(validate)
+    app.add_typer(quarantine, name="quarantine")
+    app.add_typer(features, name="features")
+
+
+def ingest(
+    dataset: Annotated[str | None, typer.Argument(help="One dataset, e.g. transactions. Without it: all.")] = None,
+    data: DataOption = None,
+    mapping: MappingOption = None,
+) -> None:
+    """Land source files: keep their raw bytes, read their rows by the mapping.
+
+    Landing a file again does nothing. A file that cannot be read is refused with its reason; the others go on.
+
+    Example: `ledgerline ingest --data ./my-files`
+    """
+    from pipelines.ingestion import land, mapped_datasets
+
+    ledger = open_ledger(settings_for(data, mapping))
+    table = Table("dataset", "files", "new", "refused")
+    for name in [dataset] if dataset else mapped_datasets(ledger.settings):
+        report = land(ledger, name, progress=progress(name))
+        table.add_row(name, str(len(report.batches)), str(len(report.new)), str(len(report.refused)))
+        for leaf_id in report.refused:
+            refused = ledger.log.get(leaf_id)
+            OUT.print(f"[yellow]refused[/yellow] {refused.detail['path']}: {refused.identity['message']}")
+    OUT.print(table)
+
+
+def validate() -> None:
+    """Judge every landed batch by its Great Expectations suite; quarantine the rows that fail, with their reasons.
+
+    Landed = accepted + quarantined, always. A batch with too many bad rows is blocked whole.
+    """
+    from ledgerline.audit import Kind
+    from pipelines.validation import build_data_docs, validate_batches
+
+    ledger = open_ledger()
+    batches = [leaf.id for leaf in ledger.log.leaves(Kind.LANDED_BATCH)]
+    table = Table("dataset", "batch", "verdict", "landed", "accepted", "quarantined", "reasons")
+    for receipt in validate_batches(ledger, batches, progress=progress("validate")):
+        reasons = ", ".join(f"{code} {count}" for code, count in sorted(receipt.reasons.items()))
+        counts = (f"{count:,}" for count in (receipt.landed, receipt.accepted, receipt.quarantined))
+        table.add_row(receipt.dataset, receipt.batch[:12], str(receipt.verdict), *counts, reasons)
+    OUT.print(table)
+    OUT.print(f"Data Docs: {build_data_docs(ledger)}")
+
+
+quarantine = typer.Typer(no_args_is_help=True, help="What was not let in, and why.")
+
+
+@quarantine.command("list")
+def quarantine_list() -> None:
+    """List every batch and file that holds quarantined rows, with the reasons."""
+    from pipelines.validation import quarantine_entries
+
+    table = Table("name", "dataset", "file", "rows", "reasons")
+    for entry in quarantine_entries(open_ledger()):
+        reasons = ", ".join(f"{code} {count}" for code, count in sorted(entry.reasons.items()))
+        table.add_row(entry.name, entry.dataset, entry.path, f"{entry.rows:,}", reasons)
+    OUT.print(table)
+
+
+@quarantine.command("show")
+def quarantine_show(
+    name: Annotated[str, typer.Argument(help="A name that `quarantine list` shows.")],
+    rows: Annotated[int, typer.Option(help="How many rows to show.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Write all of them to this CSV file instead.")] = None,
+) -> None:
+    """Show the quarantined rows of one batch: source row, column, reason and value."""
+    import polars as pl
+
+    from pipelines.validation import quarantined_rows
+
+    frame = quarantined_rows(open_ledger(), name)
+    if out:
+        frame.write_csv(out)
+        OUT.print(f"{frame.height:,} rows written to {out}")
+        return
+    with pl.Config(tbl_rows=rows, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=200, fmt_str_lengths=60):
+        OUT.print(str(frame.head(rows)))
+    if frame.height > rows:
+        OUT.print(f"{rows} of {frame.height:,} rows; --rows or --out shows more")
+
+
+features = typer.Typer(no_args_is_help=True, help="Feature versions: build, list, restore byte for byte.")
+ViewArgument = Annotated[str, typer.Argument(help="The feature view.")]
+
+
+@features.command("build")
+def features_build(view: ViewArgument = "card_spending") -> None:
+    """Build a view from all accepted data and seal it: DVC version, commit, tag. Built already: does nothing."""
+    from pipelines.features import build
+
+    version = build(open_ledger(), view, progress=progress(view))
+    OUT.print(f"{view} {version.id[:16]}  {version.rows:,} rows in {version.partitions} partitions  tag {version.tag}")
+
+
+@features.command("versions")
+def features_versions(view: ViewArgument = "card_spending") -> None:
+    """List the versions of a view, newest last."""
+    from pipelines.features import versions
+
+    table = Table("version", "tag", "commit", "rows", "partitions", "built at")
+    for leaf in versions(open_ledger(), view):
+        detail = leaf.detail
+        table.add_row(
+            leaf.id[:16],
+            str(detail["tag"]),
+            str(detail["commit"])[:12],
+            f"{detail['rows']:,}",
+            str(detail["partitions"]),
+            str(detail["built_at"]),
+        )
+    OUT.print(table)
+
+
+@features.command("restore")
+def features_restore(
+    version: Annotated[str, typer.Argument(help="A version that `features versions` shows.")],
+    into: Annotated[Path, typer.Option(help="Folder to restore into.")],
+) -> None:
+    """Restore a feature version byte for byte into a folder; every file's hash is checked."""
+    from pipelines.features import restore
+
+    files = restore(open_ledger(), version, into)
+    OUT.print(f"{len(files)} files restored into {into}, every hash checked")

@@ -1,0 +1,132 @@
+"""Verbs that read the evidence: trace."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.tree import Tree
+
+from ledgerline.audit.leaf import Kind, RecordedLeaf
+from ledgerline.audit.trace import RawBytes, Step, raw_bytes, resolve
+from ledgerline.audit.trace import trace as walk_back
+from ledgerline.cli.terminal import OUT, JsonOption, open_ledger
+
+_SHOWN_ALIKE = 2
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's verbs to the command."""
+    app.command()(trace)
+
+
+def trace(
+    name: Annotated[str, typer.Argument(help="A decision id, model version (fraud@1), digest, file path or leaf id.")],
+    every: Annotated[bool, typer.Option("--all", help="Write out every file instead of the first few.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Walk back from a live decision, or anything else recorded, to the raw bytes and the people behind it.
+
+    Every raw file's bytes are read again and must hash to the name they were recorded under. Exit status 1 if not.
+    """
+    ledger = open_ledger()
+    start = walk_back(ledger.log, resolve(ledger.log, name))
+    files = raw_bytes(ledger.objects, start)
+    if as_json:
+        OUT.print_json(
+            json.dumps(
+                {"steps": [step_json(step) for step in start.walk()], "raw_files": [file_json(file) for file in files]}
+            )
+        )
+    else:
+        OUT.print(tree(start, every=every))
+        OUT.print(describe_files(files))
+    if any(file.problem for file in files):
+        raise typer.Exit(1)
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """Return one step as JSON values."""
+    leaf = step.leaf
+    return {
+        "role": step.role,
+        "kind": leaf.kind,
+        "id": leaf.id,
+        "sequence": leaf.sequence,
+        "recorded_at": leaf.recorded_at.isoformat(),
+        "identity": leaf.identity,
+        "detail": leaf.detail,
+        "parents": [parent.leaf.id for parent in step.parents],
+        "met_before": step.met_before,
+    }
+
+
+def file_json(file: RawBytes) -> dict[str, Any]:
+    """Return where one raw file's bytes are and whether they hold, as JSON values."""
+    return {"sha256": file.sha256, "path": file.path, "location": file.location, "problem": file.problem}
+
+
+def describe_files(files: list[RawBytes]) -> str:
+    """Say whether the bytes behind a trace are what they were, and how to see it without us."""
+    broken = [file for file in files if file.problem]
+    if broken:
+        return "\n".join(f"[bold red]{file.path}: {file.problem}[/bold red]" for file in broken)
+    if not files:
+        return "No raw file stands behind this."
+    last = files[-1]
+    return (
+        f"[green]{len(files)} raw file(s) read again: every SHA-256 holds.[/green] See for yourself:\n"
+        f"  sha256sum {last.location}\n  {last.sha256}  {last.path}"
+    )
+
+
+def tree(start: Step, *, every: bool = False) -> Tree:
+    """Return a trace as a tree to print; runs of alike parents are cut short unless ``every``."""
+    branch = Tree(label(start))
+    _grow(branch, start, every=every)
+    return branch
+
+
+def _grow(branch: Tree, step: Step, *, every: bool) -> None:
+    shown: dict[tuple[str, Kind, Any], int] = {}
+    hidden: dict[tuple[str, Kind, Any], int] = {}
+    for parent in step.parents:
+        alike = (parent.role, parent.leaf.kind, parent.leaf.identity.get("dataset"))
+        if not every and shown.get(alike, 0) >= _SHOWN_ALIKE:
+            hidden[alike] = hidden.get(alike, 0) + 1
+            continue
+        shown[alike] = shown.get(alike, 0) + 1
+        _grow(branch.add(label(parent)), parent, every=every)
+    for (role, kind, dataset), count in hidden.items():
+        branch.add(
+            f"[dim]... and {count} more {kind} as {role}{f' of {dataset}' if dataset else ''} (--all shows them)[/dim]"
+        )
+
+
+def label(step: Step) -> str:
+    """Return one line about a step: what it is, its id, and what a reader asks first."""
+    again = "  [dim](see above)[/dim]" if step.met_before else ""
+    return f"[bold]{step.leaf.kind}[/bold] [cyan]{step.leaf.id[:12]}[/cyan]  {_essence(step.leaf)}{again}"
+
+
+# What a reader asks first about each kind of leaf; ``i`` is its identity, ``d`` its detail.
+_ESSENCE = {
+    Kind.RAW_FILE: "{d[path]}  sha256 {i[sha256]}",
+    Kind.REQUEST: "{d[bytes]} bytes as received  sha256 {i[sha256]}",
+    Kind.LANDED_BATCH: "{i[dataset]}: {i[rows]:,} rows read, {i[unreadable]:,} unreadable, from {d[path]}",
+    Kind.VALIDATION_RECEIPT: "{i[dataset]} {i[verdict]}: {i[accepted]:,} rows accepted, {i[quarantined]:,} quarantined",
+    Kind.FEATURE_VERSION: "{i[view]}: {d[rows]:,} rows, {d[tag]}, commit {d[commit]:.12}",
+    Kind.TRAINING_SET: "{i[family]}: {i[rows]:,} rows as known at {i[as_of]}",
+    Kind.TRAINING_RUN: "MLflow run {d[mlflow_run_id]}, trained by {d[trained_by]}",
+    Kind.MODEL_BUNDLE: "{d[family]}@{d[model_version]}  digest {i[digest]}",
+    Kind.SIGNING_KEY: "{i[name]}, Ed25519 {i[public_key]}",
+    Kind.APPROVAL: "signed by {i[approver]} as {i[role]} for {i[environment]}, until {i[expires_at]}",
+    Kind.DEPLOYMENT: "{i[family]} to {i[job]} in {i[environment]}, at {d[deployed_at]}",
+    Kind.DECISION: "{i[family]} decision {i[decision_id]}, at {d[decided_at]}",
+}
+
+
+def _essence(leaf: RecordedLeaf) -> str:
+    if leaf.kind is Kind.EVALUATION:
+        gates = leaf.identity["gates"]
+        return f"{sum(gate['passed'] for gate in gates)} of {len(gates)} gates passed"
+    return _ESSENCE.get(leaf.kind, "").format(i=leaf.identity, d=leaf.detail)

@@ -1,0 +1,113 @@
+"""Verbs that make models and let named people approve them: train, keys, approve, deploy."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ledgerline.audit import Kind
+from ledgerline.cli.terminal import OUT, open_ledger, progress
+from ledgerline.core.errors import LedgerlineError
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's verbs to the command."""
+    app.command()(train)
+    app.command()(approve)
+    app.command()(deploy)
+    app.add_typer(keys, name="keys")
+
+
+def train(family: Annotated[str, typer.Argument(help="Which family of models.")] = "fraud") -> None:
+    """Train a challenger on the newest feature version, beside its baselines, and judge it at the gates.
+
+    The run, its metrics, plots and model are in MLflow; the same data, parameters and code train nothing twice.
+    """
+    from ledgerline.cli.summary import metrics_table
+    from pipelines.promotion import evaluate_gates
+    from pipelines.training import train as train_family
+
+    ledger = open_ledger()
+    result = train_family(ledger, family, progress=progress(family))
+    OUT.print(metrics_table(result.report))
+    OUT.print(f"{family}@{result.model_version}  bundle {result.bundle[:16]}{'  (as trained before)' * result.reused}")
+    evaluation = evaluate_gates(ledger, result.bundle)
+    for gate in evaluation.identity["gates"]:
+        OUT.print(
+            f"  {'[green]pass[/green]' if gate['passed'] else '[red]REFUSED[/red]'} {gate['gate']}: {gate['detail']}"
+        )
+    if evaluation.identity["passed"]:
+        OUT.print(
+            f"Next: a named person who did not train it runs `ledgerline approve {family}@{result.model_version}`"
+        )
+
+
+keys = typer.Typer(no_args_is_help=True, help="Signing keys of the people who approve.")
+
+
+def _passphrase(prompt: str, *, confirm: bool) -> str:
+    from ledgerline.core.settings import Settings
+
+    configured = Settings().key_passphrase
+    if configured is not None:
+        return configured.get_secret_value()
+    return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm))
+
+
+@keys.command("create")
+def keys_create(name: Annotated[str, typer.Argument(help="The person's name, as approvals will show it.")]) -> None:
+    """Create a person's Ed25519 signing key, encrypted under a passphrase; its public half goes into the evidence.
+
+    The passphrase is asked for, or taken from `LEDGERLINE_KEY_PASSPHRASE`.
+    """
+    from pipelines.promotion import create_key
+
+    ledger = open_ledger()
+    create_key(ledger, name, passphrase=_passphrase(f"New passphrase for {name}", confirm=True))
+    OUT.print(f"key of {name} created in {ledger.settings.keys_path}")
+
+
+@keys.command("list")
+def keys_list() -> None:
+    """List the public keys that the evidence knows."""
+    table = Table("name", "public key", "created at")
+    for leaf in open_ledger().log.leaves(Kind.SIGNING_KEY):
+        table.add_row(str(leaf.identity["name"]), str(leaf.identity["public_key"]), str(leaf.detail["created_at"]))
+    OUT.print(table)
+
+
+def approve(
+    model: Annotated[str, typer.Argument(help="A model version such as fraud@3, or a bundle digest.")],
+    approver: Annotated[str, typer.Option("--as", help="Whose key signs. It must not be who trained the model.")],
+    role: Annotated[str, typer.Option(help="In which role of policies/approvals.yaml.")] = "validator",
+) -> None:
+    """Sign a model that passed its gates: bundle, training data, evaluation, environment and expiry in one signature.
+
+    Example: `ledgerline approve fraud@3 --as maria`
+    """
+    from pipelines.promotion import approve as sign
+    from pipelines.promotion import missing_approvals
+
+    ledger = open_ledger()
+    leaf_id = sign(
+        ledger, model, approver=approver, role=role, passphrase=_passphrase(f"Passphrase of {approver}", confirm=False)
+    )
+    approval = ledger.log.get(leaf_id).identity
+    OUT.print(f"{model} approved by {approver} as {role} for {approval['environment']} until {approval['expires_at']}")
+    missing = missing_approvals(ledger, approval["bundle"])
+    OUT.print(
+        f"Still needed: {missing}" if missing else f"Complete. Airflow deploys it, or `ledgerline deploy {model}` does."
+    )
+
+
+def deploy(model: Annotated[str, typer.Argument(help="A model version such as fraud@3, or a bundle digest.")]) -> None:
+    """Deploy an approved model to the scoring job. Without valid approvals nothing is deployed."""
+    from ledgerline.audit.trace import resolve
+    from pipelines.promotion import deploy as deploy_bundle
+
+    ledger = open_ledger()
+    bundle = resolve(ledger.log, model)
+    if bundle.kind is not Kind.MODEL_BUNDLE:
+        raise LedgerlineError(f"{model} is a {bundle.kind}, not a model")
+    deployment = deploy_bundle(ledger, bundle.identity["digest"])
+    OUT.print(f"{model} is deployed to {deployment.identity['job']} in {deployment.identity['environment']}")

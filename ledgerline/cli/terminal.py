@@ -1,0 +1,56 @@
+"""What the verbs share: the terminal they write to, and the installation they work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ledgerline.core.settings import Settings
+
+if TYPE_CHECKING:
+    from ledgerline.audit import Ledger
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERROR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="LEDGERLINE_DATA",
+        help="Folder of source files. Without it: the simulated world.",
+        show_default=False,
+    ),
+]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        envvar="LEDGERLINE_MAPPING",
+        help="Mapping file for the folder. Without it: the one in mappings/ that fits.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+
+
+def settings_for(data: Path | None = None, mapping: Path | None = None) -> Settings:
+    """Read the settings, with what the command line says on top."""
+    overrides = {name: value.resolve() for name, value in (("data", data), ("mapping", mapping)) if value is not None}
+    return Settings(**overrides)  # type: ignore[arg-type]
+
+
+def open_ledger(settings: Settings | None = None) -> Ledger:
+    """Open the installation's ledger."""
+    from ledgerline.audit import Ledger
+
+    return Ledger.open(settings or Settings())
+
+
+def progress(prefix: str) -> Callable[[str], None]:
+    """Return a reporter that writes each message on a line of its own."""
+    return lambda message: OUT.print(f"[dim]{prefix}[/dim] {message}")
