@@ -1,0 +1,1 @@
+"""What runs both offline and live, written once: training, replay and the live jobs import the same functions."""
