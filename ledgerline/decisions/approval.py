@@ -1,0 +1,322 @@
+"""Signed approvals: the statement that people sign for a model, and the check that comes before every load."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledgerline.audit import Kind, Leaf, Ledger, RecordedLeaf
+from ledgerline.core.errors import LedgerlineError
+from ledgerline.core.identity import canonical_json
+from ledgerline.decisions.approval_policy import ApprovalPolicy, Role, approval_policy, person
+
+_PURPOSE = "ledgerline model approval, version 1"  # a signature made for anything else never verifies as an approval
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+class ApprovalRefusal(StrEnum):
+    """Why an approval does not count, or a bundle may not serve for want of approvals."""
+
+    UNKNOWN_BUNDLE = "unknown_bundle"
+    UNSIGNED = "unsigned"
+    WRONG_ENVIRONMENT = "wrong_environment"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    TOO_LONG = "valid_for_too_long"
+    TAMPERED = "tampered"
+    UNKNOWN_KEY = "unknown_key"
+    TRAINED_IT = "trained_it"
+    NOT_A_SIGNER = "not_a_signer"
+    EVALUATION_REFUSED = "evaluation_refused"
+
+
+class ApprovalRefused(LedgerlineError):
+    """A bundle may not serve, because the approvals for it do not hold.
+
+    Attributes:
+        reason: The coded reason.
+    """
+
+    def __init__(self, reason: ApprovalRefusal, message: str) -> None:
+        super().__init__(f"{message} [{reason}]")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What an approver signs; nothing outside it is approved.
+
+    Attributes:
+        family: Model family, e.g. ``fraud``.
+        bundle: Digest of the model bundle.
+        training_set: Leaf id of what it was trained on.
+        evaluation: Leaf id of the gates' verdict that the approver saw.
+        environment: The profile it may serve in.
+        approver: Who signs.
+        role: In which capacity.
+        signed_at: ISO 8601, UTC.
+        expires_at: ISO 8601, UTC.
+    """
+
+    family: str
+    bundle: str
+    training_set: str
+    evaluation: str
+    environment: str
+    approver: str
+    role: str
+    signed_at: str
+    expires_at: str
+
+    @property
+    def content(self) -> bytes:
+        """The exact bytes that are signed: canonical JSON of every field and of what the signature is for."""
+        return canonical_json({"purpose": _PURPOSE, **asdict(self)})
+
+    @classmethod
+    def of(cls, identity: Mapping[str, Any]) -> "Statement":
+        """Read the statement back from an approval leaf's identity."""
+        return cls(**{name: identity[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An approval that holds.
+
+    Attributes:
+        id: Its leaf id.
+        approver: Who signed.
+        role: In which capacity.
+        evaluation: Leaf id of the evaluation that was signed for.
+        expires_at: Until when it holds, UTC.
+    """
+
+    id: str
+    approver: str
+    role: Role
+    evaluation: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a bundle stands with its approvals.
+
+    Attributes:
+        approvals: Those that hold, for one evaluation, oldest first.
+        missing: The roles still unsigned; empty when the bundle may serve.
+        refused: ``(leaf id, reason)`` of the approvals that do not hold, oldest first.
+    """
+
+    approvals: tuple[Approval, ...]
+    missing: tuple[Role, ...]
+    refused: tuple[tuple[str, ApprovalRefusal], ...]
+
+
+def approved(ledger: Ledger, digest: str, environment: str, at: datetime) -> tuple[Approval, ...]:
+    """Return the approvals by which a bundle may serve in ``environment`` at ``at``; every one is verified anew.
+
+    Args:
+        ledger: The installation.
+        digest: The bundle.
+        environment: The profile it is to serve in.
+        at: The moment it is to be loaded, UTC.
+
+    Raises:
+        ApprovalRefused: With the coded reason: nobody signed, too few did, or what they signed does not hold.
+    """
+    bundle = bundle_leaf(ledger, digest)
+    evaluations = reversed(ledger.log.leaves(Kind.EVALUATION, bundle=digest))
+    standings = [standing(ledger, bundle, environment, at, evaluation=evaluation.id) for evaluation in evaluations]
+    for found in standings:
+        if not found.missing:
+            return found.approvals
+    raise _refusal(bundle, environment, standings)
+
+
+def standing(ledger: Ledger, bundle: RecordedLeaf, environment: str, at: datetime, *, evaluation: str) -> Standing:
+    """Verify every approval of one evaluation of a bundle and say who has still to sign.
+
+    Args:
+        ledger: The installation.
+        bundle: The bundle's leaf.
+        environment: The profile it is to serve in.
+        at: The moment of asking, UTC.
+        evaluation: Leaf id of the evaluation.
+    """
+    policy = approval_policy(ledger.settings, bundle.detail["family"], environment)
+    holding: list[Approval] = []
+    refused: list[tuple[str, ApprovalRefusal]] = []
+    for leaf in ledger.log.leaves(Kind.APPROVAL, bundle=bundle.identity["digest"], evaluation=evaluation):
+        try:
+            reason = _why_not(ledger, leaf, bundle, environment, at, policy)
+            approval = _approval(leaf)
+        except (KeyError, TypeError, ValueError):  # only an entry changed in the database lacks or garbles a field
+            reason = ApprovalRefusal.TAMPERED
+        if reason:
+            refused.append((leaf.id, reason))
+        else:
+            holding.append(approval)
+    missing = policy.unfilled((approval.approver, approval.role) for approval in holding)
+    return Standing(tuple(holding), missing, tuple(refused))
+
+
+def bundle_leaf(ledger: Ledger, digest: str) -> RecordedLeaf:
+    """Return the leaf of a bundle.
+
+    Raises:
+        ApprovalRefused: No such bundle was recorded.
+    """
+    leaf = ledger.log.latest(Kind.MODEL_BUNDLE, digest=digest)
+    if leaf is None:
+        raise ApprovalRefused(
+            ApprovalRefusal.UNKNOWN_BUNDLE, f"no bundle {digest} is in the evidence log; train a model first"
+        )
+    return leaf
+
+
+def trainers(ledger: Ledger, bundle: RecordedLeaf) -> frozenset[str]:
+    """Return everyone who is on record as having trained the bundle, one spelling each."""
+    runs = [leaf for _, leaf in ledger.log.parents(bundle.id) if leaf.kind is Kind.TRAINING_RUN]
+    names = [leaf.detail.get("trained_by") for leaf in (bundle, *runs)]
+    return frozenset(person(name) for name in names if name)
+
+
+def may_sign(approver: str, role: str, public_key: str, policy: ApprovalPolicy) -> bool:
+    """Whether a policy that names its signers names this person, in this role, with this key."""
+    if policy.signers is None:
+        return True
+    signer = policy.signers.get(person(approver))
+    return signer is not None and role in signer.roles and public_key.lower() == signer.public_key
+
+
+def key_in_force(ledger: Ledger, name: str, *, before: int | None = None) -> RecordedLeaf | None:
+    """Return the newest signing key on record for a person, or None.
+
+    Args:
+        ledger: The installation.
+        name: Whose.
+        before: Only look at what was recorded before this position of the log.
+    """
+    keys = [
+        key
+        for key in ledger.log.leaves(Kind.SIGNING_KEY)
+        if person(key.identity["name"]) == person(name) and (before is None or key.sequence < before)
+    ]
+    return keys[-1] if keys else None
+
+
+def _why_not(
+    ledger: Ledger,
+    leaf: RecordedLeaf,
+    bundle: RecordedLeaf,
+    environment: str,
+    at: datetime,
+    policy: ApprovalPolicy,
+) -> ApprovalRefusal | None:
+    """Return why an approval does not count, or None; what was forged is said before what has merely lapsed."""
+    statement = Statement.of(leaf.identity)
+    key = _key_of(ledger, leaf)
+    if key is None:
+        return ApprovalRefusal.UNKNOWN_KEY
+    if not _is_signed(statement, key.identity["public_key"], leaf.identity["signature"]) or not _fits(
+        statement, bundle
+    ):
+        return ApprovalRefusal.TAMPERED
+    if statement.environment != environment:
+        return ApprovalRefusal.WRONG_ENVIRONMENT
+    if person(statement.approver) in trainers(ledger, bundle):
+        return ApprovalRefusal.TRAINED_IT
+    if not may_sign(statement.approver, statement.role, key.identity["public_key"], policy):
+        return ApprovalRefusal.NOT_A_SIGNER
+    if not _evaluation_passed(ledger, statement):
+        return ApprovalRefusal.EVALUATION_REFUSED
+    return _why_not_now(statement, at, policy)
+
+
+def _why_not_now(statement: Statement, at: datetime, policy: ApprovalPolicy) -> ApprovalRefusal | None:
+    signed_at, expires_at = parse_instant(statement.signed_at), parse_instant(statement.expires_at)
+    if expires_at - signed_at > policy.validity:
+        return ApprovalRefusal.TOO_LONG
+    if signed_at > at + _CLOCK_SKEW:
+        return ApprovalRefusal.NOT_YET_VALID
+    if at >= expires_at:
+        return ApprovalRefusal.EXPIRED
+    return None
+
+
+def _key_of(ledger: Ledger, approval: RecordedLeaf) -> RecordedLeaf | None:
+    """Return the key leaf an approval names, if it was its approver's newest when the approval was recorded.
+
+    A key that came into the log later proves nothing, and a replaced one may be in wrong hands.
+    """
+    newest = key_in_force(ledger, approval.identity["approver"], before=approval.sequence)
+    return newest if newest and newest.id == approval.identity["key"] and _is_intact(newest) else None
+
+
+def _is_signed(statement: Statement, public_key: str, signature: str) -> bool:
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+        key.verify(bytes.fromhex(signature), statement.content)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _fits(statement: Statement, bundle: RecordedLeaf) -> bool:
+    return (statement.family, statement.bundle, statement.training_set) == (
+        bundle.detail["family"],
+        bundle.identity["digest"],
+        bundle.detail["training_set"],
+    )
+
+
+def _evaluation_passed(ledger: Ledger, statement: Statement) -> bool:
+    evaluation = ledger.log.find(statement.evaluation)
+    return (
+        evaluation is not None
+        and evaluation.kind is Kind.EVALUATION
+        and _is_intact(evaluation)
+        and evaluation.identity["bundle"] == statement.bundle
+        and evaluation.identity["passed"] is True
+    )
+
+
+def _is_intact(leaf: RecordedLeaf) -> bool:
+    """Whether a leaf's content is still what its id, which others signed or named, stands for."""
+    return Leaf(leaf.kind, leaf.identity).id == leaf.id
+
+
+def _approval(leaf: RecordedLeaf) -> Approval:
+    return Approval(
+        id=leaf.id,
+        approver=leaf.identity["approver"],
+        role=Role(leaf.identity["role"]),
+        evaluation=leaf.identity["evaluation"],
+        expires_at=parse_instant(leaf.identity["expires_at"]),
+    )
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an instant as :func:`ledgerline.core.clock.instant_text` writes it.
+
+    Raises:
+        ValueError: It is written in any other way.
+    """
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+def _refusal(bundle: RecordedLeaf, environment: str, standings: Iterable[Standing]) -> ApprovalRefused:
+    name = f"{bundle.detail['family']}@{bundle.detail.get('model_version')} ({bundle.identity['digest'][:12]})"
+    for found in standings:
+        if found.refused:
+            leaf_id, reason = found.refused[-1]
+            return ApprovalRefused(reason, f"approval {leaf_id[:12]} of {name} does not hold in {environment}")
+        if found.approvals:
+            missing = ", ".join(found.missing)
+            return ApprovalRefused(ApprovalRefusal.UNSIGNED, f"{name} lacks signatures in {environment}: {missing}")
+    return ApprovalRefused(ApprovalRefusal.UNSIGNED, f"nobody has signed for {name} in {environment}")

@@ -1,0 +1,133 @@
+"""How many people must sign for a model, in which roles and for how long: `policies/approvals.yaml` as a value."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+from ledgerline.core.errors import LedgerlineError
+from ledgerline.core.settings import Profile, Settings
+
+_FIELDS = {"signatures", "valid_days", "signers"}
+_PUBLIC_KEY_DIGITS = 64
+
+
+class PolicyInvalid(LedgerlineError):
+    """The approvals policy does not say what it must."""
+
+
+class Role(StrEnum):
+    """In which capacity a person signs for a model."""
+
+    VALIDATOR = "validator"
+    RISK_OWNER = "risk_owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A person whose signature counts where a policy names its signers.
+
+    Attributes:
+        roles: In which capacities.
+        public_key: The only key that is theirs, Ed25519, 64 hex digits.
+    """
+
+    roles: frozenset[Role]
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """What one family needs in one environment.
+
+    Attributes:
+        slots: One role for every signature needed, e.g. ``(VALIDATOR, RISK_OWNER)``; distinct people fill them.
+        validity: How long a signature holds at most.
+        signers: By the person's name as :func:`person` spells it; None where anyone who holds a recorded key may sign.
+    """
+
+    slots: tuple[Role, ...]
+    validity: timedelta
+    signers: Mapping[str, Signer] | None
+
+    def unfilled(self, signatures: Iterable[tuple[str, Role]]) -> tuple[Role, ...]:
+        """Return the roles that nobody has signed for yet, each person counting once at most.
+
+        Args:
+            signatures: ``(approver, role)`` of every signature that holds.
+        """
+        roles_of: dict[str, set[Role]] = {}
+        for approver, role in signatures:
+            roles_of.setdefault(person(approver), set()).add(role)
+        return _fewest_unfilled(self.slots, roles_of)
+
+
+def person(name: str) -> str:
+    """Return one spelling per person, so that ``Ada`` and ``ada `` are not two."""
+    return name.strip().casefold()
+
+
+def approval_policy(settings: Settings, family: str, environment: str) -> ApprovalPolicy:
+    """Read what ``family`` needs in ``environment`` from ``policies/approvals.yaml`` of the project.
+
+    Raises:
+        PolicyInvalid: The file is missing, unreadable, or says nothing (sensible) about the two.
+    """
+    path = settings.project / "policies" / "approvals.yaml"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PolicyInvalid(f"{path} cannot be read: {error}") from error
+    try:
+        Profile(environment)
+        return _policy(document[family][environment])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyInvalid(
+            f"{path}: no usable entry for {family} in {environment} ({type(error).__name__}: {error}); it needs "
+            "signatures {validator|risk_owner: how many} and valid_days"
+        ) from error
+
+
+def _policy(entry: Mapping[str, Any]) -> ApprovalPolicy:
+    if unknown := set(entry) - _FIELDS:
+        raise ValueError(f"unknown fields {', '.join(sorted(unknown))}")
+    slots = tuple(Role(role) for role, count in entry["signatures"].items() for _ in range(_positive(count)))
+    if not slots:
+        raise ValueError("no signature is asked for")
+    signers = entry.get("signers")
+    return ApprovalPolicy(
+        slots=slots,
+        validity=timedelta(days=_positive(entry["valid_days"])),
+        signers=None if signers is None else {person(name): _signer(value) for name, value in signers.items()},
+    )
+
+
+def _signer(entry: Mapping[str, Any]) -> Signer:
+    public_key = str(entry["public_key"])
+    if len(bytes.fromhex(public_key)) * 2 != _PUBLIC_KEY_DIGITS:
+        raise ValueError(f"public key {public_key!r} has not {_PUBLIC_KEY_DIGITS} hex digits")
+    return Signer(frozenset(Role(role) for role in entry["roles"]), public_key.lower())
+
+
+def _positive(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{value!r} is not a whole number above zero")
+    return value
+
+
+def _fewest_unfilled(slots: tuple[Role, ...], roles_of: Mapping[str, set[Role]]) -> tuple[Role, ...]:
+    """Give each slot to a person not used before, in every possible way, and keep the way that fills most."""
+    if not slots:
+        return ()
+    first, rest = slots[0], slots[1:]
+    best = (first, *_fewest_unfilled(rest, roles_of))
+    for name, roles in roles_of.items():
+        if first in roles:
+            others = {other: held for other, held in roles_of.items() if other != name}
+            best = min(best, _fewest_unfilled(rest, others), key=len)
+        if not best:
+            break
+    return best

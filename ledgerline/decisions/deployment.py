@@ -1,0 +1,125 @@
+"""Which bundle serves which job from which moment: a row and a leaf in one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
+from ledgerline.core.clock import instant_text
+from ledgerline.decisions.approval import approved, bundle_leaf, parse_instant
+from ledgerline.decisions.schema import DEPLOYMENT, ensure_tables
+
+_FIRST = ""  # what the first deployment of a job supersedes, as the table's unique index needs it
+
+
+class Job(StrEnum):
+    """What a deployed model does."""
+
+    SCORING = "scoring"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment as it stands in the log.
+
+    Attributes:
+        id: Its leaf id.
+        family: Model family.
+        job: What the model does.
+        environment: The profile it was deployed in.
+        bundle: Digest of the bundle.
+        approvals: Leaf ids of the approvals it was deployed by.
+        supersedes: Leaf id of the deployment before it, or None.
+        deployed_by: Who deployed it.
+        deployed_at: When, UTC.
+    """
+
+    id: str
+    family: str
+    job: Job
+    environment: str
+    bundle: str
+    approvals: tuple[str, ...]
+    supersedes: str | None
+    deployed_by: str
+    deployed_at: datetime
+
+
+def current(ledger: Ledger, family: str, *, job: Job = Job.SCORING) -> Deployment | None:
+    """Return the deployment that is in force in this installation's environment, or None before the first."""
+    ensure_tables(ledger)
+    with ledger.log.reading() as connection:
+        row = _newest(connection, family, job, ledger.settings.profile.value)
+    return find_deployment(ledger, row.leaf) if row else None
+
+
+def find_deployment(ledger: Ledger, leaf_id: str) -> Deployment | None:
+    """Return the deployment with this leaf id, or None."""
+    leaf = ledger.log.find(leaf_id)
+    return _deployment(leaf) if leaf and leaf.kind is Kind.DEPLOYMENT else None
+
+
+def record_deployment(ledger: Ledger, digest: str, *, job: Job = Job.SCORING) -> RecordedLeaf:
+    """Put a bundle in force for a job of this environment; nothing changes when it is in force already.
+
+    The approvals are verified here too, so that no caller can leave it out.
+
+    Returns:
+        The deployment's leaf.
+
+    Raises:
+        ApprovalRefused: The bundle's approvals do not hold here and now.
+    """
+    ensure_tables(ledger)
+    environment = ledger.settings.profile.value
+    now = ledger.clock.now()
+    approvals = approved(ledger, digest, environment, now)
+    bundle = bundle_leaf(ledger, digest)
+    family = bundle.detail["family"]
+    parents = [
+        Parent(bundle.id, "bundle"),
+        *(Parent(approval.id, "approval") for approval in approvals),
+        Parent(bundle.detail["feature_version"], "online_state"),
+    ]
+    with ledger.log.transaction() as transaction:
+        before = _newest(transaction, family, job, environment)
+        if before and before.bundle == digest:
+            return ledger.log.get(before.leaf)
+        place = {"family": family, "job": job.value, "environment": environment, "bundle": digest}
+        leaf = Leaf(
+            Kind.DEPLOYMENT,
+            {**place, "approvals": [approval.id for approval in approvals], "supersedes": before and before.leaf},
+            {"deployed_by": ledger.settings.actor, "deployed_at": instant_text(now)},
+        )
+        leaf_id = ledger.log.record(transaction, leaf, parents)
+        row = {**place, "leaf": leaf_id, "supersedes": before.leaf if before else _FIRST}
+        transaction.execute(sa.insert(DEPLOYMENT), row)
+    return ledger.log.get(leaf_id)
+
+
+def _newest(connection: Connection, family: str, job: Job, environment: str) -> sa.Row[*tuple[Any, ...]] | None:
+    statement = (
+        sa.select(DEPLOYMENT.c.leaf, DEPLOYMENT.c.bundle)
+        .where(DEPLOYMENT.c.family == family, DEPLOYMENT.c.job == job.value, DEPLOYMENT.c.environment == environment)
+        .order_by(DEPLOYMENT.c.sequence.desc())
+        .limit(1)
+    )
+    return connection.execute(statement).first()
+
+
+def _deployment(leaf: RecordedLeaf) -> Deployment:
+    return Deployment(
+        id=leaf.id,
+        family=leaf.identity["family"],
+        job=Job(leaf.identity["job"]),
+        environment=leaf.identity["environment"],
+        bundle=leaf.identity["bundle"],
+        approvals=tuple(leaf.identity["approvals"]),
+        supersedes=leaf.identity["supersedes"],
+        deployed_by=leaf.detail["deployed_by"],
+        deployed_at=parse_instant(leaf.detail["deployed_at"]),
+    )

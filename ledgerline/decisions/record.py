@@ -1,0 +1,230 @@
+"""Recorded decisions: request, features, model and answer, committed together before the answer leaves."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ledgerline.audit import Kind, Leaf, Ledger, Parent
+from ledgerline.core.clock import instant_text
+from ledgerline.core.errors import LedgerlineError
+from ledgerline.core.identity import canonical_json, content_id, sha256_bytes
+from ledgerline.decisions.approval import parse_instant
+from ledgerline.decisions.schema import DECISION, REQUEST_BODY, ensure_tables
+
+
+class UnknownDecision(LedgerlineError):
+    """No decision has that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDecision:
+    """A decision about to be recorded.
+
+    Attributes:
+        family: Which family decides.
+        subject: What is decided on, once: e.g. the transaction's id.
+        body: The request as received.
+        asked: Content id of what the request says, however it was spelt.
+        event: What was observed: JSON values, ``event_time`` (ISO 8601 UTC) among them.
+        vector: The features that the model saw.
+        answer: What is sent back.
+        bundle: Digest of the model.
+        deployment: Leaf id of the deployment by which it answered.
+        decided_at: When, UTC.
+    """
+
+    family: str
+    subject: str
+    body: bytes
+    asked: str
+    event: Mapping[str, Any]
+    vector: Mapping[str, float]
+    answer: Mapping[str, Any]
+    bundle: str
+    deployment: str
+    decided_at: datetime
+
+    @property
+    def decision_id(self) -> str:
+        """The decision's name, known before it is recorded."""
+        return decision_id(self.family, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDecision:
+    """A decision as it was recorded.
+
+    Attributes:
+        sequence: Position among decisions.
+        decision_id: Its name.
+        leaf: Its leaf id in the evidence log.
+        family: Which family decided.
+        subject: What was decided on.
+        request: SHA-256 of the request's body.
+        asked: Content id of what the request said.
+        event: What was observed.
+        vector: The features that the model saw.
+        bundle: Digest of the model.
+        deployment: Leaf id of the deployment.
+        answer: What was sent back.
+        answer_bytes: Its exact bytes, canonical JSON.
+        decided_at: When, UTC.
+    """
+
+    sequence: int
+    decision_id: str
+    leaf: str
+    family: str
+    subject: str
+    request: str
+    asked: str
+    event: Mapping[str, Any]
+    vector: Mapping[str, float]
+    bundle: str
+    deployment: str
+    answer: Mapping[str, Any]
+    answer_bytes: bytes
+    decided_at: datetime
+
+
+def decision_id(family: str, subject: str) -> str:
+    """Return the one name of a family's decision about a subject: 64 hex digits."""
+    return content_id({"family": family, "subject": subject})
+
+
+def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -> str:
+    """Write a decision, its request's bytes and both leaves in the caller's transaction; return the decision's leaf id.
+
+    Whoever answers must commit first. The tables must be there: :func:`ledgerline.decisions.schema.ensure_tables`.
+    """
+    request = sha256_bytes(new.body)
+    vector, answer = canonical_json(dict(new.vector)), canonical_json(dict(new.answer))
+    decided_at = instant_text(new.decided_at)
+    request_leaf = ledger.log.record(transaction, Leaf(Kind.REQUEST, {"sha256": request}, {"bytes": len(new.body)}))
+    leaf = Leaf(
+        Kind.DECISION,
+        {
+            "family": new.family,
+            "decision_id": new.decision_id,
+            "request": request,
+            "bundle": new.bundle,
+            "answer": sha256_bytes(answer),
+        },
+        {
+            "decided_at": decided_at,
+            "deployment": new.deployment,
+            "subject": new.subject,
+            "vector": sha256_bytes(vector),
+        },
+    )
+    parents = [Parent(request_leaf, "request"), Parent(new.deployment, "deployment")]
+    leaf_id = ledger.log.record(transaction, leaf, parents)
+    _keep_body(transaction, request, new.body)
+    row = {
+        "decision_id": new.decision_id,
+        "leaf": leaf_id,
+        "family": new.family,
+        "subject": new.subject,
+        "request": request,
+        "asked": new.asked,
+        "event_time": new.event["event_time"],
+        "event": canonical_json(dict(new.event)),
+        "vector": vector,
+        "bundle": new.bundle,
+        "deployment": new.deployment,
+        "answer": answer,
+        "decided_at": decided_at,
+    }
+    transaction.execute(sa.insert(DECISION), row)
+    return leaf_id
+
+
+def find_decision(connection: Connection, decision: str) -> RecordedDecision | None:
+    """Return the decision with exactly this id, or None."""
+    row = connection.execute(sa.select(DECISION).where(DECISION.c.decision_id == decision)).first()
+    return _recorded(row) if row else None
+
+
+def get_decision(ledger: Ledger, prefix: str) -> RecordedDecision:
+    """Return the decision whose id starts with ``prefix``.
+
+    Raises:
+        UnknownDecision: None does, or several do.
+    """
+    ensure_tables(ledger)
+    statement = sa.select(DECISION).where(DECISION.c.decision_id.startswith(prefix, autoescape=True)).limit(2)
+    with ledger.log.reading() as connection:
+        rows = connection.execute(statement).all()
+    if len(rows) != 1:
+        problem = "no decision's id starts" if not rows else "several decisions' ids start"
+        raise UnknownDecision(f"{problem} with {prefix!r}")
+    return _recorded(rows[0])
+
+
+def decisions_after(
+    ledger: Ledger, family: str, *, sequence: int = 0, event_time: datetime | None = None
+) -> Iterator[RecordedDecision]:
+    """Yield a family's decisions in the order they were made.
+
+    Args:
+        ledger: The installation.
+        family: Whose decisions.
+        sequence: Only those after this position.
+        event_time: Only those about events at or after this instant.
+    """
+    ensure_tables(ledger)
+    statement = (
+        sa.select(DECISION)
+        .where(DECISION.c.family == family, DECISION.c.sequence > sequence)
+        .order_by(DECISION.c.sequence)
+    )
+    if event_time is not None:
+        statement = statement.where(DECISION.c.event_time >= instant_text(event_time))
+    with ledger.log.reading() as connection:
+        for row in connection.execute(statement):
+            yield _recorded(row)
+
+
+def request_body(ledger: Ledger, sha256: str) -> bytes:
+    """Return the bytes of a recorded request.
+
+    Raises:
+        UnknownDecision: No request of that hash was recorded.
+    """
+    ensure_tables(ledger)
+    with ledger.log.reading() as connection:
+        body = connection.execute(sa.select(REQUEST_BODY.c.body).where(REQUEST_BODY.c.sha256 == sha256)).scalar()
+    if body is None:
+        raise UnknownDecision(f"no recorded request has the SHA-256 {sha256}")
+    return bytes(body)
+
+
+def _keep_body(transaction: Connection, sha256: str, body: bytes) -> None:
+    known = transaction.execute(sa.select(REQUEST_BODY.c.sha256).where(REQUEST_BODY.c.sha256 == sha256)).first()
+    if not known:
+        transaction.execute(sa.insert(REQUEST_BODY), {"sha256": sha256, "body": body})
+
+
+def _recorded(row: Any) -> RecordedDecision:
+    vector = {name: float(value) for name, value in json.loads(row.vector).items()}
+    return RecordedDecision(
+        sequence=row.sequence,
+        decision_id=row.decision_id,
+        leaf=row.leaf,
+        family=row.family,
+        subject=row.subject,
+        request=row.request,
+        asked=row.asked,
+        event=json.loads(row.event),
+        vector=vector,
+        bundle=row.bundle,
+        deployment=row.deployment,
+        answer=json.loads(row.answer),
+        answer_bytes=bytes(row.answer),
+        decided_at=parse_instant(row.decided_at),
+    )
