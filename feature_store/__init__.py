@@ -1,0 +1,1 @@
+"""Features: declared once, computed the same over history and one event at a time."""

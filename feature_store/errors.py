@@ -1,0 +1,19 @@
+"""What can go wrong with a feature view or with what it is given."""
+
+from ledgerline.core.errors import LedgerlineError
+
+
+class FeatureStoreError(LedgerlineError):
+    """The family of errors that the feature store raises."""
+
+
+class ViewInvalid(FeatureStoreError):
+    """A feature view's declaration contradicts itself or its source contracts."""
+
+
+class UnknownView(FeatureStoreError):
+    """No feature view of that name is declared."""
+
+
+class SourceInvalid(FeatureStoreError):
+    """Rows given to an executor lack what the view's source contract promises."""

@@ -1,0 +1,61 @@
+"""The rows that executors read: checked against the view's contracts and put in arrival order."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import polars as pl
+
+from feature_store.errors import SourceInvalid
+from feature_store.view import FeatureView
+from ledgerline.core.contracts import ColumnType, DatasetContract
+
+_INSTANT = pl.Datetime("us", "UTC")
+_DTYPES: Mapping[ColumnType, pl.DataType] = MappingProxyType(
+    {
+        ColumnType.STRING: pl.String(),
+        ColumnType.INTEGER: pl.Int64(),
+        ColumnType.MINOR_UNITS: pl.Int64(),
+        ColumnType.NUMBER: pl.Float64(),
+        ColumnType.BOOLEAN: pl.Boolean(),
+        ColumnType.INSTANT: _INSTANT,
+    }
+)
+
+
+def events_in_arrival_order(view: FeatureView, events: pl.DataFrame) -> pl.DataFrame:
+    """Return the view's columns of ``events``, one row an event, sorted as decisions met them.
+
+    Arrival order is (``available_at``, length of the id, id), so that numeric ids break ties as numbers. Of several
+    rows with one id the first to arrive counts and the others are ignored; at the same instant, the first given.
+
+    Raises:
+        SourceInvalid: A column is absent, of another type or holds a null.
+    """
+    checked = _checked(events, view.events, view.event_columns)
+    name = pl.col(view.event_id)
+    ordered = checked.sort("available_at", name.str.len_chars(), name, maintain_order=True)
+    return ordered.filter(name.is_first_distinct())
+
+
+def labels_of(view: FeatureView, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return the view's columns of ``labels``: event id, ``event_time``, ``available_at`` and the measures.
+
+    Raises:
+        SourceInvalid: A column is absent, of another type or holds a null.
+    """
+    return _checked(labels, view.labels, (view.event_id, "event_time", "available_at", *view.label_measures))
+
+
+def _checked(frame: pl.DataFrame, contract: DatasetContract, columns: Sequence[str]) -> pl.DataFrame:
+    types = {column.name: _DTYPES[column.type] for column in contract.columns}
+    for column in columns:
+        if column not in frame.columns:
+            raise SourceInvalid(
+                f"{contract.name}: column {column} is absent; the columns are {', '.join(frame.columns)}"
+            )
+        if frame.schema[column] != types[column]:
+            raise SourceInvalid(f"{contract.name}.{column} is {frame.schema[column]}; it must be {types[column]}")
+    nulls = {column: count for column in columns if (count := frame[column].null_count())}
+    if nulls:
+        raise SourceInvalid(f"{contract.name}: nulls where the contract allows none ({nulls}); pass accepted rows only")
+    return frame.select(columns)

@@ -1,0 +1,46 @@
+"""What an online executor needs of the past to go on from a given moment."""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from feature_store.sources import events_in_arrival_order, labels_of
+from feature_store.view import FeatureView
+
+DISORDER = timedelta(days=1)
+"""How far out of arrival order events may reach an online executor and still be answered exactly."""
+
+LABEL_AVAILABLE_AT = "label_available_at"
+
+
+def recent_events(view: FeatureView, transactions: pl.DataFrame, labels: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Return the events and labels, known at ``as_of``, that can still matter to a decision after it.
+
+    Args:
+        view: The declaration.
+        transactions: Accepted rows of the view's events.
+        labels: Accepted rows of the view's labels.
+        as_of: The moment, timezone-aware; what became available later is left out.
+
+    Returns:
+        The view's event columns, its label measures and ``label_available_at``: one row an event in arrival order, with
+        its newest label or nulls, then the labels that came before their event, the event's columns being null.
+
+    Raises:
+        SourceInvalid: A column is absent, of another type or holds a null.
+    """
+    matters = (pl.col("available_at") <= as_of) & (pl.col("event_time") > as_of - view.horizon - DISORDER)
+    events = events_in_arrival_order(view, transactions).filter(matters)
+    subject = [view.event_id, "event_time"]
+    newest = (
+        labels_of(view, labels)
+        .filter(matters)
+        .sort("available_at", *view.label_measures)
+        .unique(subject, keep="last", maintain_order=True)
+        .rename({"available_at": LABEL_AVAILABLE_AT})
+    )
+    labelled = events.join(newest, on=subject, how="left", maintain_order="left")
+    early = newest.join(events, on=subject, how="anti", maintain_order="left").sort(LABEL_AVAILABLE_AT, view.event_id)
+    return pl.concat([labelled, early], how="diagonal").select(
+        *view.event_columns, *view.label_measures, LABEL_AVAILABLE_AT
+    )
