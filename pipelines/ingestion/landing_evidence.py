@@ -1,0 +1,100 @@
+"""What the evidence log knows and learns about landed files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledgerline.audit import Kind, Leaf, Ledger, Parent
+from ledgerline.core.clock import instant_text
+from ledgerline.core.contracts import DatasetContract
+from pipelines.ingestion.batch_file import BatchFiles
+from pipelines.ingestion.file_pattern import SourceFile
+from pipelines.ingestion.reasons import FileRefused
+from pipelines.ingestion.stable_read import StableBytes
+
+
+@dataclass(frozen=True, slots=True)
+class LandingEvidence:
+    """The evidence of landing one dataset of one source.
+
+    Attributes:
+        ledger: Where it is kept.
+        source: The source's name.
+        contract: What the rows become.
+        mapping: Fingerprint of the dataset's mapping.
+        landed: Batch leaf by the SHA-256 of the raw bytes, as of when this was opened and as recorded since.
+        refused: Refusal leaf, likewise.
+    """
+
+    ledger: Ledger
+    source: str
+    contract: DatasetContract
+    mapping: str
+    landed: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, ledger: Ledger, *, source: str, contract: DatasetContract, mapping: str) -> "LandingEvidence":
+        """Look up what landed and what was refused before."""
+        evidence = cls(ledger, source, contract, mapping)
+        batches = ledger.log.leaves(
+            Kind.LANDED_BATCH, dataset=contract.name, contract=contract.fingerprint, mapping=mapping
+        )
+        # A batch whose objects are gone is landed again: the same bytes give the same objects.
+        evidence.landed.update({leaf.identity["raw"]: leaf.id for leaf in batches if evidence._is_kept(leaf.identity)})
+        refusals = ledger.log.leaves(Kind.REFUSED_FILE, dataset=contract.name, mapping=mapping)
+        evidence.refused.update({leaf.identity["raw"]: leaf.id for leaf in refusals})
+        return evidence
+
+    def record_raw(self, file: SourceFile, content: StableBytes) -> str:
+        """Record the raw bytes, which are in the object store, and return their leaf's id."""
+        detail = {"source": self.source, "path": file.path, "bytes": content.size, "fetched_at": self._now()}
+        return self.ledger.log.append(Leaf(Kind.RAW_FILE, {"sha256": content.sha256}, detail))
+
+    def record_batch(self, file: SourceFile, content: StableBytes, batch: BatchFiles) -> str:
+        """Put a batch's rows into the object store, record it, and return its leaf's id."""
+        objects = self.ledger.objects
+        identity = {
+            "dataset": self.contract.name,
+            "contract": self.contract.fingerprint,
+            "mapping": self.mapping,
+            "raw": content.sha256,
+            "rows_object": objects.put_file(batch.rows_path),
+            "unreadable_object": None if batch.unreadable_path is None else objects.put_file(batch.unreadable_path),
+            "rows": batch.rows,
+            "unreadable": batch.unreadable,
+        }
+        detail = {
+            "path": file.path,
+            "source": self.source,
+            "file_date": None if file.file_date is None else file.file_date.isoformat(),
+            "landed_at": self._now(),
+        }
+        raw = Leaf(Kind.RAW_FILE, {"sha256": content.sha256}).id
+        leaf_id = self.ledger.log.append(Leaf(Kind.LANDED_BATCH, identity, detail), [Parent(raw, "raw")])
+        self.landed[content.sha256] = leaf_id
+        return leaf_id
+
+    def record_refusal(self, file: SourceFile, content: StableBytes, refusal: FileRefused) -> str:
+        """Record that a file cannot be read, and return the leaf's id."""
+        identity = {
+            "raw": content.sha256,
+            "dataset": self.contract.name,
+            "mapping": self.mapping,
+            "reason": refusal.reason.value,
+            "message": str(refusal),
+            "row": refusal.row,
+            "column": refusal.column,
+        }
+        raw = Leaf(Kind.RAW_FILE, {"sha256": content.sha256}).id
+        detail = {"path": file.path, "refused_at": self._now()}
+        leaf_id = self.ledger.log.append(Leaf(Kind.REFUSED_FILE, identity, detail), [Parent(raw, "raw")])
+        self.refused[content.sha256] = leaf_id
+        return leaf_id
+
+    def _now(self) -> str:
+        return instant_text(self.ledger.clock.now())
+
+    def _is_kept(self, identity: Mapping[str, Any]) -> bool:
+        wanted = (identity["raw"], identity["rows_object"], identity["unreadable_object"])
+        return all(sha256 is None or sha256 in self.ledger.objects for sha256 in wanted)

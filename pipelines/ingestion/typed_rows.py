@@ -1,0 +1,160 @@
+"""From rows as the file holds them to rows as the contract wants them."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from ledgerline.core.contracts import Column, ColumnType, DatasetContract
+from pipelines.ingestion.columns.booleans import to_booleans
+from pipelines.ingestion.columns.converted import Converted
+from pipelines.ingestion.columns.instants import INSTANT, to_instants, to_instants_after
+from pipelines.ingestion.columns.money import to_minor_units
+from pipelines.ingestion.columns.numbers import to_numbers
+from pipelines.ingestion.columns.texts import to_texts
+from pipelines.ingestion.columns.whole_numbers import to_whole_numbers
+from pipelines.ingestion.mapping import ColumnMapping, DatasetMapping, Unit
+from pipelines.ingestion.reasons import UnreadableReason, shown_value
+
+ROW_NUMBER = "row_number"
+
+UNREADABLE_SCHEMA = pl.Schema({ROW_NUMBER: pl.Int64, "column": pl.String, "value": pl.String, "reason": pl.String})
+
+POLARS_TYPES: dict[ColumnType, pl.DataType] = {
+    ColumnType.STRING: pl.String(),
+    ColumnType.INTEGER: pl.Int64(),
+    ColumnType.MINOR_UNITS: pl.Int64(),
+    ColumnType.NUMBER: pl.Float64(),
+    ColumnType.BOOLEAN: pl.Boolean(),
+    ColumnType.INSTANT: INSTANT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """A run of a file's rows.
+
+    Attributes:
+        numbers: Each row's number in the file, Int64; the first data row is 1.
+        columns: The source's columns that the mapping names; texts, or the file's own types.
+        unreadable: Rows of this run that are not among them because they could not even be split into columns.
+    """
+
+    numbers: pl.Series
+    columns: pl.DataFrame
+    unreadable: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class TypedRows:
+    """The same run, typed.
+
+    Attributes:
+        rows: ``row_number`` and the contract's columns.
+        unreadable: :data:`UNREADABLE_SCHEMA`, by row number; together with ``rows`` every row of the run, once.
+    """
+
+    rows: pl.DataFrame
+    unreadable: pl.DataFrame
+
+
+def rows_schema(contract: DatasetContract) -> pl.Schema:
+    """Return the columns and types of a landed batch of ``contract``."""
+    return pl.Schema({ROW_NUMBER: pl.Int64()} | {column.name: POLARS_TYPES[column.type] for column in contract.columns})
+
+
+def unreadable_rows(rows: list[tuple[int, str | None, str | None, UnreadableReason]]) -> pl.DataFrame:
+    """Return a frame of ``(row number, column, value, reason)``."""
+    shown = [
+        (number, column, None if value is None else shown_value(value), reason.value)
+        for number, column, value, reason in rows
+    ]
+    return pl.DataFrame(shown, schema=UNREADABLE_SCHEMA, orient="row")
+
+
+def type_rows(raw: RawRows, contract: DatasetContract, mapping: DatasetMapping) -> TypedRows:
+    """Convert every column; a row with any value that cannot be converted becomes an unreadable row.
+
+    Raises:
+        FileRefused: A column's declared type can never be what the contract wants.
+    """
+    columns = _converted_columns(raw, contract, mapping)
+    failed = pl.repeat(value=False, n=len(raw.numbers), dtype=pl.Boolean, eager=True)
+    unreadable = [raw.unreadable]
+    for name, column in columns.items():
+        source = mapping.columns[name].column if name in mapping.columns else None
+        for failure in column.failures:
+            unreadable.append(_failed_rows(raw, source or name, source, failure.reason, failure.rows & ~failed))
+            failed |= failure.rows
+    rows = pl.DataFrame([raw.numbers.alias(ROW_NUMBER), *(c.values.alias(name) for name, c in columns.items())])
+    return TypedRows(rows.filter(~failed).cast(dict(rows_schema(contract))), pl.concat(unreadable).sort(ROW_NUMBER))
+
+
+def convert(raw: pl.Series, column: Column, mapped: ColumnMapping) -> Converted:
+    """Convert one source column to what ``column`` holds.
+
+    Raises:
+        FileRefused: Its declared type can never be that.
+    """
+    match column.type:
+        case ColumnType.STRING:
+            return to_texts(raw)
+        case ColumnType.INTEGER:
+            return to_whole_numbers(raw)
+        case ColumnType.MINOR_UNITS:
+            return to_minor_units(raw, unit=mapped.unit or Unit.MINOR, decimals=mapped.decimals)
+        case ColumnType.NUMBER:
+            return to_numbers(raw)
+        case ColumnType.BOOLEAN:
+            return to_booleans(raw, mapped)
+        case ColumnType.INSTANT:
+            return to_instants(raw, mapped)
+
+
+def constant_text(constant: str | int | float | bool) -> str:
+    """Return a constant as the text that a file would hold for it."""
+    return str(constant).lower() if isinstance(constant, bool) else str(constant)
+
+
+def _converted_columns(raw: RawRows, contract: DatasetContract, mapping: DatasetMapping) -> dict[str, Converted]:
+    """Return every contract column, in order; instants that follow others are converted after those."""
+    found: dict[str, Converted] = {}
+    for column in sorted(contract.columns, key=lambda column: _follows(column, mapping)):
+        mapped = mapping.columns.get(column.name)
+        if mapped is None:
+            found[column.name] = Converted(
+                pl.Series([None], dtype=POLARS_TYPES[column.type]).new_from_index(0, len(raw.numbers))
+            )
+        elif mapped.after is not None:
+            found[column.name] = to_instants_after(found[mapped.after].values, mapped.delay_span)
+        else:
+            found[column.name] = convert(_source_values(raw, column, mapped, mapping), column, mapped)
+    return {column.name: found[column.name] for column in contract.columns}
+
+
+def _follows(column: Column, mapping: DatasetMapping) -> bool:
+    mapped = mapping.columns.get(column.name)
+    return mapped is not None and mapped.after is not None
+
+
+def _source_values(raw: RawRows, column: Column, mapped: ColumnMapping, mapping: DatasetMapping) -> pl.Series:
+    if mapped.row_number is not None:
+        return raw.numbers + (mapped.row_number - 1)
+    if mapped.constant is not None:
+        return pl.Series(column.name, [constant_text(mapped.constant)]).new_from_index(0, len(raw.numbers))
+    values = raw.columns[mapped.column or ""]
+    if values.dtype == pl.String and mapping.missing:
+        return values.set(values.is_in(list(mapping.missing)), None)
+    return values
+
+
+def _failed_rows(
+    raw: RawRows, column: str, source: str | None, reason: UnreadableReason, rows: pl.Series
+) -> pl.DataFrame:
+    numbers = raw.numbers.filter(rows)
+    values = [None] * len(numbers) if source is None else raw.columns[source].filter(rows).to_list()
+    return unreadable_rows(
+        [
+            (number, column, None if value is None else str(value), reason)
+            for number, value in zip(numbers, values, strict=True)
+        ]
+    )
