@@ -40,7 +40,7 @@ class Payments:
     @property
     def day(self) -> NDArray[np.int32]:
         """Day of each payment, from 0."""
-        return self.seconds // DAY_SECONDS
+        return (self.seconds // DAY_SECONDS).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)

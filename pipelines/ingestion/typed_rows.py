@@ -86,7 +86,7 @@ def type_rows(raw: RawRows, contract: DatasetContract, mapping: DatasetMapping) 
             unreadable.append(_failed_rows(raw, source or name, source, failure.reason, failure.rows & ~failed))
             failed |= failure.rows
     rows = pl.DataFrame([raw.numbers.alias(ROW_NUMBER), *(c.values.alias(name) for name, c in columns.items())])
-    return TypedRows(rows.filter(~failed).cast(dict(rows_schema(contract))), pl.concat(unreadable).sort(ROW_NUMBER))
+    return TypedRows(rows.filter(~failed).cast(rows_schema(contract)), pl.concat(unreadable).sort(ROW_NUMBER))
 
 
 def convert(raw: pl.Series, column: Column, mapped: ColumnMapping) -> Converted:

@@ -27,7 +27,7 @@ def opened(path: Path, *, name: str) -> Iterator[IO[bytes]]:
             yield raw
             return
         try:
-            with io.BufferedReader(gzip.GzipFile(fileobj=raw)) as stream:  # type: ignore[arg-type]
+            with io.BufferedReader(gzip.GzipFile(fileobj=raw)) as stream:
                 yield stream
         except EOFError as error:
             raise FileRefused(
