@@ -1,0 +1,74 @@
+"""The training set: every sealed feature row, beside the label that was known at the set's ``as_of``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from ledgerline.core.clock import instant_text
+from ledgerline.core.identity import content_id, source_fingerprint
+from pipelines.training.errors import TrainingRefused
+
+ROW_COLUMNS = ("transaction_id", "customer_id", "terminal_id", "event_time", "available_at")
+LABEL_COLUMNS = ("is_fraud", "label_available_at")
+_LABEL_KEY = ("transaction_id", "event_time")  # a label speaks of the payment with that id at that moment
+_AS_OF_KEY = "ledgerline.as_of"
+
+
+def training_set_spec() -> str:
+    """Return the fingerprint of how a training set is made: the code of this file."""
+    return content_id({"family": "fraud", "code": source_fingerprint([Path(__file__)])})
+
+
+def join_labels(features: pl.DataFrame, labels: pl.DataFrame, *, as_of: datetime, names: Sequence[str]) -> pl.DataFrame:
+    """Put beside every feature row the newest label of its transaction that was available at ``as_of``.
+
+    Every feature row stays, in its order: a row whose label is not known yet has nulls, and whoever trains or tests
+    leaves it out knowingly.
+
+    Args:
+        features: ``ROW_COLUMNS`` and the features, one row a transaction.
+        labels: ``transaction_id``, ``event_time``, ``is_fraud``, ``available_at``; a restated label is a second row. Of
+            two that became available at the same instant the one that says fraud holds, as in the features.
+        as_of: Nothing that became available later is used. Aware.
+        names: The features, in the model's order.
+
+    Returns:
+        ``ROW_COLUMNS``, the features, ``is_fraud`` (Boolean) and ``label_available_at`` (UTC).
+
+    Raises:
+        TrainingRefused: A transaction has two feature rows.
+    """
+    known = (
+        labels.filter(pl.col("available_at") <= as_of)
+        .sort("available_at", "is_fraud", maintain_order=True)
+        .unique(_LABEL_KEY, keep="last", maintain_order=True)
+        .select(*_LABEL_KEY, "is_fraud", pl.col("available_at").alias("label_available_at"))
+    )
+    rows = features.filter(pl.col("available_at") <= as_of).select(*ROW_COLUMNS, *names)
+    if (twice := rows["transaction_id"].len() - rows["transaction_id"].n_unique()) > 0:
+        raise TrainingRefused(f"{twice} transactions have two feature rows; the feature version is not sound")
+    return rows.join(known, on=_LABEL_KEY, how="left", maintain_order="left").select(
+        *ROW_COLUMNS, *names, *LABEL_COLUMNS
+    )
+
+
+def encode_training_set(frame: pl.DataFrame, *, as_of: datetime) -> bytes:
+    """Encode a training set as Parquet; equal rows give equal bytes."""
+    buffer = BytesIO()
+    frame.write_parquet(buffer, compression="zstd", compression_level=1, metadata={_AS_OF_KEY: instant_text(as_of)})
+    return buffer.getvalue()
+
+
+def decode_training_set(content: bytes) -> tuple[pl.DataFrame, datetime]:
+    """Return a training set and its ``as_of`` from what :func:`encode_training_set` made.
+
+    Raises:
+        TrainingRefused: It is another Parquet file.
+    """
+    metadata = pl.read_parquet_metadata(BytesIO(content))
+    if _AS_OF_KEY not in metadata:
+        raise TrainingRefused("this Parquet file is no training set: it does not say as of when its labels were known")
+    return pl.read_parquet(BytesIO(content)), datetime.fromisoformat(metadata[_AS_OF_KEY])
