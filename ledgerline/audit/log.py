@@ -234,6 +234,7 @@ def _engine(url: str) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":  # readers take no lock
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
