@@ -1,5 +1,6 @@
 """Which bundle serves which job from which moment: a row and a leaf in one transaction."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
-from ledgerline.decisions.approval import approved, bundle_leaf, parse_instant
+from ledgerline.decisions.approval import Approval, approved, bundle_leaf, parse_instant
 from ledgerline.decisions.schema import DEPLOYMENT, ensure_tables
 
 _FIRST = ""  # what the first deployment of a job supersedes, as the table's unique index needs it
@@ -76,29 +77,41 @@ def record_deployment(ledger: Ledger, digest: str, *, job: Job = Job.SCORING) ->
     """
     ensure_tables(ledger)
     environment = ledger.settings.profile.value
-    now = ledger.clock.now()
-    approvals = approved(ledger, digest, environment, now)
+    approvals = approved(ledger, digest, environment, ledger.clock.now())
     bundle = bundle_leaf(ledger, digest)
     family = bundle.detail["family"]
-    parents = [
-        Parent(bundle.id, "bundle"),
-        *(Parent(approval.id, "approval") for approval in approvals),
-        Parent(bundle.detail["feature_version"], "online_state"),
-    ]
     with ledger.log.transaction() as transaction:
         before = _newest(transaction, family, job, environment)
-        if before and before.bundle == digest:
-            return ledger.log.get(before.leaf)
-        place = {"family": family, "job": job.value, "environment": environment, "bundle": digest}
-        leaf = Leaf(
-            Kind.DEPLOYMENT,
-            {**place, "approvals": [approval.id for approval in approvals], "supersedes": before and before.leaf},
-            {"deployed_by": ledger.settings.actor, "deployed_at": instant_text(now)},
-        )
-        leaf_id = ledger.log.record(transaction, leaf, parents)
-        row = {**place, "leaf": leaf_id, "supersedes": before.leaf if before else _FIRST}
-        transaction.execute(sa.insert(DEPLOYMENT), row)
+        if before is None or before.bundle != digest:
+            place = {"family": family, "job": job.value, "environment": environment, "bundle": digest}
+            leaf_id = _append(ledger, transaction, place, bundle, approvals, before.leaf if before else None)
+        else:
+            leaf_id = before.leaf
     return ledger.log.get(leaf_id)
+
+
+def _append(
+    ledger: Ledger,
+    transaction: Connection,
+    place: Mapping[str, str],
+    bundle: RecordedLeaf,
+    approvals: Sequence[Approval],
+    supersedes: str | None,
+) -> str:
+    ids = [approval.id for approval in approvals]
+    leaf = Leaf(
+        Kind.DEPLOYMENT,
+        {**place, "approvals": ids, "supersedes": supersedes},
+        {"deployed_by": ledger.settings.actor, "deployed_at": instant_text(ledger.clock.now())},
+    )
+    parents = [
+        Parent(bundle.id, "bundle"),
+        *(Parent(approval, "approval") for approval in ids),
+        Parent(bundle.detail["feature_version"], "online_state"),
+    ]
+    leaf_id = ledger.log.record(transaction, leaf, parents)
+    transaction.execute(sa.insert(DEPLOYMENT), {**place, "leaf": leaf_id, "supersedes": supersedes or _FIRST})
+    return leaf_id
 
 
 def _newest(connection: Connection, family: str, job: Job, environment: str) -> sa.Row[*tuple[Any, ...]] | None:

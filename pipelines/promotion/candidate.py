@@ -10,6 +10,8 @@ from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.bundle import EVALUATION_FILE, Bundle, BundleRefused, load_bundle
 from ledgerline.decisions.deployment import Deployment, current, find_deployment
 from pipelines.promotion.gate_policy import GatePolicy
+from pipelines.training.fraud.fit import ModelName
+from pipelines.training.splits import FoldRole
 
 
 class ReportLacks(LedgerlineError):
@@ -85,15 +87,15 @@ def champion(ledger: Ledger, family: str, *, other_than: str) -> Bundle | None:
     return load_bundle(ledger.objects, rival.bundle) if rival else None
 
 
-def fold_figures(bundle: Bundle, model: str, metric: str) -> dict[str, float]:
-    """Return a metric of every test fold of a bundle's evaluation report, by the fold's name.
+def fold_figures(bundle: Bundle, model: ModelName, metric: str) -> dict[str, float]:
+    """Return a metric of every test fold of a bundle's evaluation report, by the weeks that were tested on.
 
     Raises:
         ReportLacks: The report does not have them.
     """
     report: Mapping[str, Any] = json.loads(bundle.files[EVALUATION_FILE])
     try:
-        folds = report["prequential"]["models"][model][metric]["folds"]
-        return {str(index): float(value) for index, value in enumerate(folds)}
+        folds = report["folds"][FoldRole.TEST]
+        return {f"{fold['test_start']}/{fold['test_end']}": float(fold["metrics"][model][metric]) for fold in folds}
     except (KeyError, TypeError, ValueError) as lacking:
-        raise ReportLacks(f"the evaluation report has no {metric} by fold for {model}: {lacking!r}") from lacking
+        raise ReportLacks(f"the evaluation report has no {metric} by test fold for {model}: {lacking!r}") from lacking

@@ -1,6 +1,9 @@
 """Put an approved model in force, or an earlier one back, and tell MLflow afterwards."""
 
 import logging
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
 
 from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
@@ -70,6 +73,9 @@ def export_champion(ledger: Ledger, bundle: RecordedLeaf) -> str | None:
     version = bundle.detail.get("model_version")
     if version is None:
         return "the bundle was never registered in MLflow"
+    store = make_url(ledger.settings.mlflow_uri) if ledger.settings.mlflow_uri.startswith("sqlite:") else None
+    if store and not Path(store.database or "").exists():  # asking MLflow would create one
+        return f"there is no MLflow store at {store.database}"
     try:
         from mlflow.tracking import MlflowClient
 

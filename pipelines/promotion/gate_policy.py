@@ -6,6 +6,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledgerline.core.errors import LedgerlineError
+from pipelines.training.fraud.fit import ModelName
+from pipelines.training.fraud.metrics import Metric
 
 
 class GatePolicyInvalid(LedgerlineError):
@@ -20,25 +22,25 @@ class BaselineGate(_Section):
     """How clearly a model must beat its baselines.
 
     Attributes:
-        metric: Name of a metric in the evaluation report.
-        baselines: Names of the models that it must beat.
-        confidence: Of the two-sided interval of the paired difference, which must lie above zero.
+        metric: A metric of the evaluation report.
+        baselines: The models that it must beat.
+        least_gain: What the whole 95 % interval of the paired difference over folds must exceed.
     """
 
-    metric: str
-    baselines: tuple[str, ...] = Field(min_length=1)
-    confidence: float = Field(gt=0.5, lt=1)
+    metric: Metric
+    baselines: tuple[ModelName, ...] = Field(min_length=1)
+    least_gain: float = Field(ge=0)
 
 
 class ChampionGate(_Section):
     """How far a model may fall behind the one that serves.
 
     Attributes:
-        metric: Name of a metric in the evaluation report.
+        metric: A metric of the evaluation report.
         margin: By how much its mean may be lower.
     """
 
-    metric: str
+    metric: Metric
     margin: float = Field(ge=0)
 
 

@@ -18,8 +18,9 @@ from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.bundle import Bundle
 from ledgerline.decisions.fraud import FraudModel
 from pipelines.promotion.candidate import Candidate, ReportLacks, champion, fold_figures
+from pipelines.training.fraud.fit import ModelName
+from pipelines.training.statistics import CONFIDENCE, paired_interval
 
-_MODEL = "model"  # what the evaluation report calls the model that the bundle holds
 _ROUNDS = 3
 
 
@@ -108,13 +109,14 @@ def beats_baselines(candidate: Candidate) -> Verdict:
     """Refuse a model that does not clearly beat every baseline over the same test folds."""
     policy = candidate.policy.beats_baselines
     bundle = candidate.loaded()
-    own = fold_figures(bundle, _MODEL, policy.metric)
-    bounds = {name: _lower_bound(bundle, own, name, policy.metric, policy.confidence) for name in policy.baselines}
-    said = ", ".join(f"{name} {bound:+.4f}" for name, bound in bounds.items())
+    own = fold_figures(bundle, ModelName.XGBOOST, policy.metric)
+    gains = {name: _least_gain(bundle, own, name, policy.metric) for name in policy.baselines}
+    said = ", ".join(f"{name} {gain:+.4f}" for name, gain in gains.items())
     detail = (
-        f"{policy.metric} over {len(own)} folds, lower bound of the paired difference ({policy.confidence:g}): {said}"
+        f"{policy.metric} over {len(own)} folds, lower bound of the paired difference ({CONFIDENCE:.0%}): {said}; "
+        f"must exceed {policy.least_gain:g}"
     )
-    return Verdict(Gate.BEATS_BASELINES, all(bound > 0 for bound in bounds.values()), detail)
+    return Verdict(Gate.BEATS_BASELINES, all(gain > policy.least_gain for gain in gains.values()), detail)
 
 
 def not_worse_than_champion(candidate: Candidate) -> Verdict:
@@ -124,7 +126,7 @@ def not_worse_than_champion(candidate: Candidate) -> Verdict:
     rival = champion(candidate.ledger, bundle.fields.family, other_than=candidate.digest)
     if rival is None:
         return Verdict(Gate.NOT_WORSE_THAN_CHAMPION, True, "there is no champion yet")
-    own, theirs = (fold_figures(each, _MODEL, policy.metric) for each in (bundle, rival))
+    own, theirs = (fold_figures(each, ModelName.XGBOOST, policy.metric) for each in (bundle, rival))
     shared = sorted(own.keys() & theirs.keys())
     if shared:
         own, theirs = ({name: each[name] for name in shared} for each in (own, theirs))
@@ -175,17 +177,15 @@ def _receipt_problem(candidate: Candidate, leaf: RecordedLeaf) -> str | None:
     return None
 
 
-def _lower_bound(bundle: Bundle, own: Mapping[str, float], baseline: str, metric: str, confidence: float) -> float:
-    """Return the lower bound of the mean paired difference, by Student's t over the folds."""
-    from scipy.stats import t
-
+def _least_gain(bundle: Bundle, own: Mapping[str, float], baseline: ModelName, metric: str) -> float:
+    """Return the lower bound of the mean paired difference to a baseline over the same folds."""
     other = fold_figures(bundle, baseline, metric)
-    if own.keys() != other.keys() or len(own) < 2:
-        raise ReportLacks(f"{baseline} has {len(other)} folds and the model {len(own)}; two or more shared are needed")
-    differences = [own[name] - other[name] for name in own]
-    mean = math.fsum(differences) / len(differences)
-    variance = math.fsum((difference - mean) ** 2 for difference in differences) / (len(differences) - 1)
-    return mean - float(t.ppf((1 + confidence) / 2, len(differences) - 1)) * math.sqrt(variance / len(differences))
+    if own.keys() != other.keys():
+        raise ReportLacks(f"{baseline} was tested on other folds than the model")
+    low = paired_interval([own[fold] - other[fold] for fold in own]).low
+    if low is None:
+        raise ReportLacks(f"{len(own)} test folds say nothing about how sure the difference to {baseline} is")
+    return low
 
 
 def _mean(figures: Mapping[str, float]) -> float:

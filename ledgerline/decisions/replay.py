@@ -1,0 +1,69 @@
+"""Decide again from what was recorded, and compare: the proof that an answer came from its model and its features."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledgerline.audit import Ledger
+from ledgerline.core.identity import canonical_json, sha256_bytes
+from ledgerline.decisions.bundle import load_bundle
+from ledgerline.decisions.fraud import FraudModel
+from ledgerline.decisions.fraud_answer import judge_payment
+from ledgerline.decisions.record import RecordedDecision, get_decision, request_body
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of deciding again.
+
+    Attributes:
+        decision_id: Which decision.
+        identical: Whether the recorded bytes still hash to what the log holds, and the model decides the same.
+        difference: What differs, for a person; None when nothing does.
+    """
+
+    decision_id: str
+    identical: bool
+    difference: str | None
+
+
+def replay(ledger: Ledger, decision_id: str) -> Replay:
+    """Load a decision's model by its digest, decide again from the recorded features, and compare.
+
+    Args:
+        ledger: The installation.
+        decision_id: The decision's id or the start of it.
+
+    Raises:
+        UnknownDecision: No such decision.
+        BundleRefused: The model's bytes are gone or changed.
+    """
+    recorded = get_decision(ledger, decision_id)
+    difference = _changed_since(ledger, recorded)
+    if difference is None:
+        model = FraudModel.load(load_bundle(ledger.objects, recorded.bundle))
+        difference = _first_difference(recorded.answer, judge_payment(model, recorded.vector))
+    return Replay(recorded.decision_id, difference is None, difference)
+
+
+def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:
+    """Say which of the recorded parts is no longer what the evidence log holds, or None."""
+    leaf = ledger.log.find(recorded.leaf)
+    if leaf is None:
+        return f"the evidence log has no leaf {recorded.leaf}"
+    expected = {
+        "decision": (leaf.identity["decision_id"], recorded.decision_id),
+        "model": (leaf.identity["bundle"], recorded.bundle),
+        "answer": (leaf.identity["answer"], sha256_bytes(recorded.answer_bytes)),
+        "features": (leaf.detail["vector"], sha256_bytes(canonical_json(dict(recorded.vector)))),
+        "request": (leaf.identity["request"], sha256_bytes(request_body(ledger, recorded.request))),
+    }
+    changed = [f"{part} (logged {logged}, now {now})" for part, (logged, now) in expected.items() if logged != now]
+    return f"changed after it was recorded: {', '.join(changed)}" if changed else None
+
+
+def _first_difference(answer: Mapping[str, Any], again: Mapping[str, Any]) -> str | None:
+    for name, value in again.items():
+        if canonical_json(answer[name]) != canonical_json(value):
+            return f"{name} was {answer[name]} and is {value}"
+    return None

@@ -1,0 +1,81 @@
+"""What the scoring job tells Prometheus."""
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_LATENCY_SECONDS = (0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.035, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCH = (1, 2, 4, 8, 16, 32, 64)
+
+
+class ScoringMetrics:
+    """One job's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "ledgerline_scoring_requests", "Requests to score, by status", ["status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "ledgerline_scoring_request_seconds",
+            "From the request's last byte to the answer's first",
+            buckets=_LATENCY_SECONDS,
+            registry=self._registry,
+        )
+        self._verdicts = Counter(
+            "ledgerline_scoring_decisions", "Decisions recorded, by verdict", ["verdict"], registry=self._registry
+        )
+        self._batch = Histogram(
+            "ledgerline_scoring_batch", "Decisions per durable commit", buckets=_BATCH, registry=self._registry
+        )
+        self._shed = Counter("ledgerline_scoring_shed", "Requests turned away unqueued", registry=self._registry)
+        self._loaded = Gauge(
+            "ledgerline_scoring_loaded",
+            "1 for the bundle that answers",
+            ["digest", "model", "deployment"],
+            registry=self._registry,
+        )
+        self._approved_until = Gauge(
+            "ledgerline_scoring_approved_until_seconds",
+            "When the first approval of the bundle that answers lapses, Unix time",
+            registry=self._registry,
+        )
+        self._refusals = Counter(
+            "ledgerline_scoring_refusals", "Deployments refused at load, by reason", ["reason"], registry=self._registry
+        )
+        self._refused_now = Gauge(
+            "ledgerline_scoring_newest_deployment_refused",
+            "1 while the newest deployment is refused and does not answer",
+            registry=self._registry,
+        )
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count one request to score and how long it took."""
+        self._requests.labels(str(status)).inc()
+        self._seconds.observe(seconds)
+
+    def decided(self, verdicts: list[str]) -> None:
+        """Count one committed batch of decisions."""
+        self._batch.observe(len(verdicts))
+        for verdict in verdicts:
+            self._verdicts.labels(verdict).inc()
+
+    def shed(self) -> None:
+        """Count one request turned away."""
+        self._shed.inc()
+
+    def loaded(self, *, digest: str, model: str, deployment: str, approved_until: datetime) -> None:
+        """Say which bundle answers from now on."""
+        self._loaded.clear()
+        self._loaded.labels(digest, model, deployment).set(1)
+        self._approved_until.set(approved_until.timestamp())
+        self._refused_now.set(0)
+
+    def refused(self, reason: str) -> None:
+        """Count one refusal of the newest deployment."""
+        self._refusals.labels(reason).inc()
+        self._refused_now.set(1)
+
+    def exposition(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,158 @@
+"""What the scoring API takes and gives: the types that requests are checked against and that OpenAPI shows."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
+
+from ledgerline.core.clock import instant_text
+from ledgerline.core.identity import content_id
+from ledgerline.decisions.fraud_answer import FraudVerdict
+
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_LARGEST_AMOUNT = 10**12
+
+Identifier = Annotated[str, StringConstraints(strict=True, pattern=r"^[!-~]{1,64}$")]
+
+
+def _instant(value: Any) -> Any:
+    """Take ISO 8601 text only: a bare number would be read as seconds or milliseconds, by its size."""
+    if not isinstance(value, str | datetime):
+        raise ValueError("must be ISO 8601 text with a time zone, e.g. 2018-09-30T12:00:00Z")
+    return value
+
+
+class ScoreRequest(BaseModel):
+    """One payment to be scored before it is processed."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "transaction_id": "1754155",
+                    "customer_id": "596",
+                    "terminal_id": "3156",
+                    "amount_minor": 5716,
+                    "currency": "EUR",
+                    "event_time": "2018-10-01T00:00:31Z",
+                }
+            ]
+        },
+    )
+
+    transaction_id: Identifier = Field(
+        description="The payment's own id, decided on once: asked again with the same content, it gets the same answer."
+    )
+    customer_id: Identifier = Field(description="Whose card.")
+    terminal_id: Identifier = Field(description="Where the card is used.")
+    amount_minor: StrictInt = Field(
+        ge=0, le=_LARGEST_AMOUNT, description="Amount in the currency's minor unit: 5716 is 57.16 EUR. A whole number."
+    )
+    currency: Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")] = Field(
+        description="ISO 4217 code, e.g. EUR."
+    )
+    event_time: Annotated[AwareDatetime, BeforeValidator(_instant), Field(ge=_EARLIEST, le=_LATEST)] = Field(
+        description="When the card is used: ISO 8601 with a time zone, to the microsecond."
+    )
+
+    @property
+    def asked(self) -> str:
+        """Content id of what is asked, the same for every spelling of the same payment."""
+        return content_id(self.event_values())
+
+    def event_values(self) -> dict[str, Any]:
+        """Return the payment as JSON values, the instant in UTC."""
+        return {**self.model_dump(), "event_time": instant_text(self.event_time)}
+
+
+class ReasonGiven(BaseModel):
+    """One feature that pushed the score towards fraud."""
+
+    code: str = Field(description="Stable reason code, e.g. F11.")
+    text: str = Field(description="What the code stands for.")
+    feature: str = Field(description="The feature behind it.")
+    value: float = Field(description="The feature's value in this payment.")
+    contribution: float = Field(description="What it added to the score, in log-odds.")
+
+
+class ModelGiven(BaseModel):
+    """Which model answered."""
+
+    name: str = Field(description="Family and version, e.g. fraud@3.")
+    digest: str = Field(description="SHA-256 of the bundle's manifest: exactly these bytes answered.")
+
+
+class ScoreAnswer(BaseModel):
+    """The answer about one payment, as it was recorded."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "decision_id": "0f6c…64 hex digits",
+                    "transaction_id": "1754155",
+                    "score": 0.9134,
+                    "threshold": 0.62,
+                    "verdict": "alert",
+                    "reasons": [
+                        {
+                            "code": "F11",
+                            "text": "terminal's share of fraud in one day, a week ago",
+                            "feature": "terminal_risk_1d",
+                            "value": 0.5,
+                            "contribution": 1.87,
+                        }
+                    ],
+                    "model": {"name": "fraud@3", "digest": "9a41…64 hex digits"},
+                    "deployment": "77be…64 hex digits",
+                    "decided_at": "2018-10-01T00:00:31.214000Z",
+                }
+            ]
+        }
+    )
+
+    decision_id: str = Field(description="Under which the decision can be traced and replayed.")
+    transaction_id: str
+    score: float = Field(ge=0, le=1, description="Probability that the payment is fraudulent.")
+    threshold: float = Field(description="Score from which the verdict is alert.")
+    verdict: FraudVerdict
+    reasons: list[ReasonGiven] = Field(description="For an alert: what pushed the score up, strongest first.")
+    model: ModelGiven
+    deployment: str = Field(description="Leaf id of the deployment by which the model answered.")
+    decided_at: str = Field(description="When, UTC.")
+
+
+class FieldProblem(BaseModel):
+    """One field that is wrong."""
+
+    field: str = Field(description="Its name; 'body' for the request as a whole.")
+    problem: str = Field(description="What is wrong with it.")
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    code: str = Field(description="For programs, e.g. no_deployment.")
+    message: str = Field(description="For people: what was wrong and what to do.")
+    fields: list[FieldProblem] = Field(default=[], description="The fields that are wrong, if any are.")
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: str = Field(description="Always ok.")
+
+
+class Readiness(BaseModel):
+    """Whether payments are answered, and by which model."""
+
+    ready: bool
+    code: str = Field(description="ready, or why not: starting, no_deployment, or why the deployment was refused.")
+    model: str | None = Field(default=None, description="Family and version.")
+    digest: str | None = Field(default=None, description="The bundle that answers.")
+    deployment: str | None = Field(default=None, description="Leaf id of its deployment.")
+    approved_until: str | None = Field(default=None, description="When the first of its approvals lapses, UTC.")
+    refused_deployment: str | None = Field(default=None, description="A newer deployment that was refused.")
+    refused_because: str | None = Field(default=None, description="Its coded reason.")

@@ -1,0 +1,156 @@
+"""Watch for deployments: load a new one aside, and swap it in only when everything about it holds."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from feature_store.errors import FeatureStoreError
+from ledgerline.audit import Ledger
+from ledgerline.core.storage import ObjectCorrupt, ObjectMissing
+from ledgerline.decisions.approval import ApprovalRefused
+from ledgerline.decisions.approval_policy import PolicyInvalid
+from ledgerline.decisions.bundle import BundleRefused
+from ledgerline.decisions.deployment import Deployment, current
+from ledgerline.decisions.fraud import FAMILY
+from ledgerline.services.scoring.decider import Decider
+from ledgerline.services.scoring.metrics import ScoringMetrics
+from ledgerline.services.scoring.serving import load_serving
+
+STARTING = "starting"
+NO_DEPLOYMENT = "no_deployment"
+LOADING = "loading"
+
+_LOOK_AGAIN = timedelta(seconds=30)  # what was refused may be repaired: an object restored, a policy corrected
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A deployment that does not answer.
+
+    Attributes:
+        deployment: Its leaf id.
+        code: Why.
+        message: For people.
+        at: When it was found out, UTC.
+    """
+
+    deployment: str
+    code: str
+    message: str
+    at: datetime
+
+
+class DeploymentWatcher:
+    """Looks for the deployment in force, once a second, on its own thread.
+
+    Args:
+        ledger: The installation.
+        decider: Where a good deployment is swapped in.
+        metrics: Told about what is loaded and refused.
+        every: Pause between two looks.
+    """
+
+    def __init__(
+        self, ledger: Ledger, decider: Decider, metrics: ScoringMetrics, *, every: timedelta = timedelta(seconds=1)
+    ) -> None:
+        self._ledger = ledger
+        self._decider = decider
+        self._metrics = metrics
+        self._every = every
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="deployment-watcher", daemon=True)
+        self._refused: Refused | None = None
+        self._code = STARTING
+
+    @property
+    def refused(self) -> Refused | None:
+        """The newest deployment, while it is refused."""
+        return self._refused
+
+    @property
+    def code(self) -> str:
+        """Why nothing answers, while nothing does."""
+        return self._refused.code if self._refused else self._code
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the look that is under way."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look()
+            except SQLAlchemyError as unreadable:
+                _log.warning("the evidence log cannot be read just now: %s", unreadable)
+            except Exception:
+                _log.exception("looking for a deployment failed; the present one goes on")
+            self._stopping.wait(self._every.total_seconds())
+
+    def _look(self) -> None:
+        deployment = current(self._ledger, FAMILY)
+        if deployment is None:
+            self._code = NO_DEPLOYMENT
+            return
+        serving = self._decider.serving
+        if serving is not None and serving.deployment.id == deployment.id:
+            self._refused = None
+            return
+        now = self._ledger.clock.now()
+        known = self._refused
+        if known and known.deployment == deployment.id and now < known.at + _LOOK_AGAIN:
+            return
+        self._load(deployment, now)
+
+    def _load(self, deployment: Deployment, now: datetime) -> None:
+        self._code = LOADING
+        try:
+            serving = load_serving(self._ledger, deployment, beside=self._decider.serving)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            self._refuse(deployment, error, now)
+            return
+        self._decider.install(serving)
+        self._refused = None
+        self._metrics.loaded(
+            digest=serving.digest,
+            model=serving.name,
+            deployment=deployment.id,
+            approved_until=serving.approved_until,
+        )
+        _log.info("%s (bundle %s) answers, by deployment %s", serving.name, serving.digest, deployment.id)
+
+    def _refuse(self, deployment: Deployment, error: Exception, now: datetime) -> None:
+        code = refusal_code(error)
+        self._refused = Refused(deployment.id, code, str(error), now)
+        self._metrics.refused(code)
+        serving = self._decider.serving
+        goes_on = f"{serving.name} goes on" if serving else "nothing answers"
+        _log.error("deployment %s is refused (%s), %s: %s", deployment.id, code, goes_on, error)
+
+
+def refusal_code(error: Exception) -> str:
+    """Return the code under which a failed load is counted and shown."""
+    match error:
+        case BundleRefused() | ApprovalRefused():
+            return error.reason.value
+        case ObjectCorrupt():
+            return "object_corrupt"
+        case ObjectMissing():
+            return "object_missing"
+        case PolicyInvalid():
+            return "policy_invalid"
+        case FeatureStoreError():
+            return "features_unusable"
+        case _:
+            return "load_failed"
