@@ -1,0 +1,13 @@
+"""Whether a program answers over HTTP."""
+
+import httpx
+
+_TIMEOUT_SECONDS = 2.0
+
+
+def answers(url: str) -> bool:
+    """Return whether a GET of ``url`` succeeds now. No proxy is asked."""
+    try:
+        return httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
