@@ -17,7 +17,7 @@ import polars as pl
 from ledgerline.core.identity import sha256_file
 from ledgerline.core.storage import write_atomically
 from pipelines.training.errors import TrainingRefused
-from pipelines.training.fraud.dataset import decode_training_set, encode_training_set, join_labels
+from pipelines.training.fraud.dataset import decode_training_set, encode_training_set, feature_names, join_labels
 from pipelines.training.fraud.evaluate import Evaluation, evaluate
 from pipelines.training.fraud.fit import ModelName
 from pipelines.training.fraud.metrics import Metric
@@ -68,7 +68,7 @@ def run_experiment(workspace: Path) -> dict[str, Any]:
         raise TrainingRefused(f"{path} is missing; run the training-set stage first")
     frame, as_of = decode_training_set(path.read_bytes())
     parameters = FraudParameters.checked(family_parameters(workspace, "fraud"))
-    names = frame.columns[5:-2]
+    names = feature_names(frame)
     evaluation = evaluate(
         frame, as_of=as_of, parameters=parameters, names=names, roles=(FoldRole.VALIDATION,), progress=_say
     )

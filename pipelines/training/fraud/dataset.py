@@ -55,6 +55,11 @@ def join_labels(features: pl.DataFrame, labels: pl.DataFrame, *, as_of: datetime
     )
 
 
+def feature_names(frame: pl.DataFrame) -> list[str]:
+    """Return the features of a training set, in the model's order."""
+    return [name for name in frame.columns if name not in (*ROW_COLUMNS, *LABEL_COLUMNS)]
+
+
 def encode_training_set(frame: pl.DataFrame, *, as_of: datetime) -> bytes:
     """Encode a training set as Parquet; equal rows give equal bytes."""
     buffer = BytesIO()
