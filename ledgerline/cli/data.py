@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from ledgerline.cli.summary import show_data
 from ledgerline.cli.terminal import OUT, DataOption, MappingOption, open_ledger, progress, settings_for
+from ledgerline.core.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -15,6 +17,24 @@ def register(app: typer.Typer) -> None:
     app.command()(validate)
     app.add_typer(quarantine, name="quarantine")
     app.add_typer(features, name="features")
+
+
+def ensure_source(settings: Settings) -> None:
+    """Write the simulated world's files unless the settings name a folder of real ones; written before: do nothing."""
+    if settings.data is not None:
+        return
+    from ledgerline.sandbox import write_world
+
+    world = write_world(
+        settings.data_path,
+        customers=settings.sandbox_customers,
+        terminals=settings.sandbox_terminals,
+        days=settings.sandbox_days,
+        seed=settings.sandbox_seed,
+        progress=progress("sandbox"),
+    )
+    OUT.print(f"Simulated world: {len(world.files)} files, {world.rows:,} rows, {world.fraud_rate:.2%} fraud")
+    OUT.print(f"Dirt planted in it: {world.dirt}")
 
 
 def ingest(
@@ -29,11 +49,14 @@ def ingest(
     Example: `ledgerline ingest --data ./my-files`
     """
     from pipelines.ingestion import land, mapped_datasets
+    from pipelines.line import claim_home
 
     ledger = open_ledger(settings_for(data, mapping))
+    ensure_source(ledger.settings)
+    claim_home(ledger)
     table = Table("dataset", "files", "new", "refused")
     for name in [dataset] if dataset else mapped_datasets(ledger.settings):
-        report = land(ledger, name, progress=progress(name))
+        report = land(ledger, name, progress=progress("ingest"))
         table.add_row(name, str(len(report.batches)), str(len(report.new)), str(len(report.refused)))
         for leaf_id in report.refused:
             refused = ledger.log.get(leaf_id)
@@ -51,12 +74,8 @@ def validate() -> None:
 
     ledger = open_ledger()
     batches = [leaf.id for leaf in ledger.log.leaves(Kind.LANDED_BATCH)]
-    table = Table("dataset", "batch", "verdict", "landed", "accepted", "quarantined", "reasons")
-    for receipt in validate_batches(ledger, batches, progress=progress("validate")):
-        reasons = ", ".join(f"{code} {count}" for code, count in sorted(receipt.reasons.items()))
-        counts = (f"{count:,}" for count in (receipt.landed, receipt.accepted, receipt.quarantined))
-        table.add_row(receipt.dataset, receipt.batch[:12], str(receipt.verdict), *counts, reasons)
-    OUT.print(table)
+    validate_batches(ledger, batches, progress=progress("validate"))
+    show_data(ledger)
     OUT.print(f"Data Docs: {build_data_docs(ledger)}")
 
 

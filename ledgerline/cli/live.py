@@ -3,7 +3,6 @@
 import json
 import uuid
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -43,7 +42,7 @@ def post_score(url: str, request: dict[str, Any]) -> dict[str, Any]:
 def score(
     customer: Annotated[str, typer.Option(help="Customer id.")],
     terminal: Annotated[str, typer.Option(help="Terminal id.")],
-    amount: Annotated[str, typer.Option(help="Amount in major units, e.g. 57.16.")],
+    amount_minor: Annotated[int, typer.Option(help="Amount in the currency's minor unit: 5716 is 57.16 USD.")],
     at: Annotated[datetime, typer.Option(help="When the card was used, UTC.")],
     transaction: Annotated[str, typer.Option(help="Transaction id. Without it: a new one.", show_default=False)] = "",
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
@@ -51,7 +50,7 @@ def score(
 ) -> None:
     """Score one card transaction at the running scoring job; the decision is recorded before it is answered.
 
-    Example: `ledgerline score --customer 596 --terminal 3156 --amount 57.16 --at 2018-10-01T09:00:00`
+    Example: `ledgerline score --customer 596 --terminal 3156 --amount-minor 5716 --at 2018-10-01T09:00:00`
     """
     from ledgerline.launch import status
 
@@ -59,7 +58,7 @@ def score(
     if url is None:
         raise ScoringUnavailable("no scoring job is running here; `make run` starts one")
     answer = post_score(
-        url, scoring_request(transaction or uuid.uuid4().hex, customer, terminal, Decimal(amount), currency, at)
+        url, scoring_request(transaction or uuid.uuid4().hex, customer, terminal, amount_minor, currency, at)
     )
     if as_json:
         OUT.print_json(json.dumps(answer))
@@ -69,14 +68,14 @@ def score(
 
 
 def scoring_request(
-    transaction: str, customer: str, terminal: str, amount: Decimal, currency: str, at: datetime
+    transaction: str, customer: str, terminal: str, amount_minor: int, currency: str, at: datetime
 ) -> dict[str, Any]:
     """Return the body of a scoring request; ``at`` without a zone is UTC."""
     return {
         "transaction_id": transaction,
         "customer_id": customer,
         "terminal_id": terminal,
-        "amount": str(amount),
+        "amount_minor": amount_minor,
         "currency": currency,
         "event_time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
@@ -85,11 +84,9 @@ def scoring_request(
 def describe_answer(answer: dict[str, Any]) -> str:
     """Return one line that says what was decided, by which model, and why."""
     colour = "red" if answer["verdict"] == "alert" else "green"
-    reasons = ", ".join(
-        str(reason.get("feature", reason)) if isinstance(reason, dict) else str(reason) for reason in answer["reasons"]
-    )
+    reasons = ", ".join(f"{reason['text']} ({reason['value']:g})" for reason in answer["reasons"]) or "nothing"
     model = answer["model"]
     return (
         f"[{colour}]{answer['verdict']}[/{colour}]  score {answer['score']:.4f}, alert from {answer['threshold']:.4f}; "
-        f"model {model['name']}@{model['version']} {model['digest'][:16]}; because of {reasons}"
+        f"model {model['name']} {model['digest'][:16]}; because of {reasons}"
     )

@@ -114,7 +114,7 @@ def show_approvals(ledger: Ledger, bundle: RecordedLeaf) -> None:
     if any(approval.identity["approver"] == "demo-approver" for approval in approvals):
         OUT.print(
             Panel(
-                "[bold]NO PERSON APPROVED THIS MODEL.[/bold] A demo process signed it, because the profile is `sandbox`. "
+                "[bold]NO PERSON APPROVED THIS MODEL.[/bold] A demo process signed it: the profile is `sandbox`. "
                 "In the `live` profile nothing is deployed until the people of policies/approvals.yaml have signed.",
                 border_style="red",
                 title="[red]demo approver[/red]",

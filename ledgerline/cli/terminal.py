@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,9 @@ from ledgerline.core.settings import Settings
 if TYPE_CHECKING:
     from ledgerline.audit import Ledger
 
-OUT = Console(highlight=False, soft_wrap=True)
+_FILE_COLUMNS = 160  # a log or a pipe has no width of its own, and tables cut to 80 columns lose their reasons
+
+OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_COLUMNS)
 ERROR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 DataOption = Annotated[
