@@ -1,0 +1,128 @@
+"""Read a landed batch: the typed rows of one source file, and the rows of it that could not be typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import polars as pl
+
+from ledgerline.audit import Kind, Ledger, RecordedLeaf
+from ledgerline.core.contracts import ColumnType, DatasetContract, contract_named
+from ledgerline.core.errors import LedgerlineError
+
+ROW_NUMBER = "row_number"
+_POLARS_TYPES: Mapping[ColumnType, pl.DataType] = MappingProxyType(
+    {
+        ColumnType.STRING: pl.String(),
+        ColumnType.INTEGER: pl.Int64(),
+        ColumnType.MINOR_UNITS: pl.Int64(),
+        ColumnType.NUMBER: pl.Float64(),
+        ColumnType.BOOLEAN: pl.Boolean(),
+        ColumnType.INSTANT: pl.Datetime("us", "UTC"),
+    }
+)
+_FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
+_LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+_UNREADABLE_SCHEMA = pl.Schema(
+    {ROW_NUMBER: pl.Int64(), "column": pl.String(), "value": pl.String(), "reason": pl.String()}
+)
+
+
+class NotALandedBatch(LedgerlineError):
+    """The name stands for something else, or the landed rows are not what their contract says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Batches that belong together: one dataset, read by one mapping into one contract.
+
+    A changed mapping lands every file anew, as a new line; the old one stays for what was made from it.
+
+    Attributes:
+        dataset: The dataset.
+        contract: The contract's fingerprint.
+        mapping: The mapping's fingerprint.
+    """
+
+    dataset: str
+    contract: str
+    mapping: str
+
+
+@dataclass(frozen=True, slots=True)
+class LandedRows:
+    """What one landed batch holds.
+
+    Attributes:
+        leaf: The batch in the evidence log.
+        contract: Its contract.
+        rows: ``row_number`` and the contract's columns.
+        unreadable: ``row_number``, ``column``, ``value``, ``reason`` of the source rows that could not be typed.
+    """
+
+    leaf: RecordedLeaf
+    contract: DatasetContract
+    rows: pl.DataFrame
+    unreadable: pl.DataFrame
+
+    @property
+    def count(self) -> int:
+        """How many rows landed, readable or not."""
+        return self.rows.height + self.unreadable.height
+
+
+def within_calendar(instants: pl.Expr) -> pl.Expr:
+    """Return instants moved into the years 1 to 9999, which is what Python and GX can tell and compare.
+
+    A count read in the wrong unit lies outside easily. Moved to the border it is judged the same; the row itself is
+    kept as it is.
+    """
+    return instants.clip(_FIRST_INSTANT, _LAST_INSTANT)
+
+
+def line_of(batch: RecordedLeaf) -> Line:
+    """Return the line that a landed batch belongs to."""
+    return Line(batch.identity["dataset"], batch.identity["contract"], batch.identity["mapping"])
+
+
+def row_schema(contract: DatasetContract) -> pl.Schema:
+    """Return the schema of a contract's rows: ``row_number``, then the contract's columns."""
+    return pl.Schema(
+        {ROW_NUMBER: pl.Int64()} | {column.name: _POLARS_TYPES[column.type] for column in contract.columns}
+    )
+
+
+def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
+    """Read a landed batch's rows from the object store, checking every byte and the schema.
+
+    Raises:
+        NotALandedBatch: The leaf is no landed batch, or its rows are not what the contract and the leaf say.
+        ObjectCorrupt: A stored object's bytes were changed.
+        ObjectMissing: A stored object is gone.
+    """
+    if batch.kind is not Kind.LANDED_BATCH:
+        raise NotALandedBatch(f"{batch.id} is a {batch.kind}, not a landed batch; `ledgerline ingest` lands files")
+    contract = contract_named(batch.identity["dataset"])
+    rows = _read_object(ledger, batch, "rows", row_schema(contract))
+    unreadable = _read_object(ledger, batch, "unreadable", _UNREADABLE_SCHEMA)
+    numbers = pl.concat([rows[ROW_NUMBER], unreadable[ROW_NUMBER]])
+    if numbers.has_nulls() or numbers.n_unique() != len(numbers):
+        raise NotALandedBatch(f"landed batch {batch.id} does not number its rows once each; land its file again")
+    return LandedRows(batch, contract, rows, unreadable)
+
+
+def _read_object(ledger: Ledger, batch: RecordedLeaf, name: str, schema: pl.Schema) -> pl.DataFrame:
+    sha256 = batch.identity[f"{name}_object"]
+    if sha256 is None:
+        frame = schema.to_frame()
+    else:
+        with ledger.objects.local(sha256) as path:
+            frame = pl.read_parquet(path, memory_map=False)
+    if frame.schema != schema or frame.height != batch.identity[name]:
+        raise NotALandedBatch(
+            f"landed batch {batch.id} ({batch.detail.get('path')}) names {name} object {sha256} with "
+            f"{batch.identity[name]} rows of {dict(schema)}, which holds {frame.height} rows of {dict(frame.schema)}; "
+            "land its file again"
+        )
+    return frame

@@ -1,0 +1,127 @@
+"""Validate landed batches, one after the other in the order they landed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from ledgerline.audit import Kind, Ledger, RecordedLeaf
+from ledgerline.core.contracts import contract_named
+from pipelines.validation.accepted import accepted_file
+from pipelines.validation.facts import EarlierRows
+from pipelines.validation.judging import Verdict, judge
+from pipelines.validation.landed import Line, NotALandedBatch, line_of, read_landed
+from pipelines.validation.receipts import (
+    NO_HISTORY,
+    Receipt,
+    extend_history,
+    receipt_of,
+    record,
+    standing_receipt,
+)
+from pipelines.validation.suites import read_suite
+
+Progress = Callable[[str], None]
+
+
+def validate(ledger: Ledger, batch_id: str, *, as_of: datetime | None = None) -> Receipt:
+    """Judge one landed batch: see :func:`validate_batches`."""
+    return validate_batches(ledger, [batch_id], as_of=as_of)[0]
+
+
+def validate_batches(
+    ledger: Ledger, batch_ids: Sequence[str], *, as_of: datetime | None = None, progress: Progress | None = None
+) -> list[Receipt]:
+    """Judge landed batches by their datasets' committed suites, and record a receipt for each.
+
+    A repeat of a key is judged against what was accepted from the batches that landed before, so those of the same
+    dataset and mapping that have no standing receipt yet are judged first. The outcome therefore depends on the log
+    alone, not on who validates what first: killed and run again, or run twice at once, it is the same.
+
+    Args:
+        ledger: The installation.
+        batch_ids: Landed batches' leaf ids (or unambiguous beginnings of them), in any order.
+        as_of: The last instant that the data can know of, UTC. Unset: the mapping's.
+        progress: Told, in a sentence, what became of each batch.
+
+    Returns:
+        The receipts, in the order of ``batch_ids``.
+
+    Raises:
+        UnknownLeaf: No such batch.
+        NotALandedBatch: An id stands for something else.
+        SuiteUnusable: A dataset has no usable suite.
+        ExaminationFailed: GX could not compute an expectation.
+    """
+    landed = ledger.log.leaves(Kind.LANDED_BATCH)
+    wanted = _find(ledger, landed, batch_ids)
+    as_of = as_of if as_of is not None else _as_of_of_the_mapping(ledger)
+    receipts: dict[str, RecordedLeaf] = {}
+    for line in dict.fromkeys(line_of(batch) for batch in wanted):
+        last = max(batch.sequence for batch in wanted if line_of(batch) == line)
+        batches = [batch for batch in landed if line_of(batch) == line and batch.sequence <= last]
+        walk = _LineValidation(ledger, line, as_of=as_of, progress=progress or (lambda _: None))
+        receipts |= walk.run(batches, {batch.id for batch in wanted})
+    return [receipt_of(receipts[batch.id]) for batch in wanted]
+
+
+def _find(ledger: Ledger, landed: Sequence[RecordedLeaf], batch_ids: Iterable[str]) -> list[RecordedLeaf]:
+    known = {batch.id: batch for batch in landed}
+    found = [known.get(batch_id) or ledger.log.get(batch_id) for batch_id in batch_ids]
+    for leaf in found:
+        if leaf.kind is not Kind.LANDED_BATCH:
+            raise NotALandedBatch(f"{leaf.id} is a {leaf.kind}, not a landed batch; `ledgerline ingest` lands files")
+    return found
+
+
+def _as_of_of_the_mapping(ledger: Ledger) -> datetime:
+    from pipelines.ingestion import source_as_of
+
+    return source_as_of(ledger.settings)
+
+
+class _LineValidation:
+    """One walk along a line of batches, remembering what was accepted so far."""
+
+    def __init__(self, ledger: Ledger, line: Line, *, as_of: datetime, progress: Progress) -> None:
+        self._ledger = ledger
+        self._as_of = as_of
+        self._tell = progress
+        self._suite = read_suite(ledger.settings, line.dataset)
+        self._earlier = EarlierRows(contract_named(line.dataset))
+        self._not_yet_read: list[tuple[RecordedLeaf, RecordedLeaf]] = []
+        self._history = NO_HISTORY
+
+    def run(self, batches: Sequence[RecordedLeaf], wanted: set[str]) -> dict[str, RecordedLeaf]:
+        """Judge what has no standing receipt; return the receipts of ``wanted`` by batch id."""
+        recorded: dict[str, list[RecordedLeaf]] = {}
+        for receipt in self._ledger.log.leaves(Kind.VALIDATION_RECEIPT, dataset=self._suite.dataset):
+            recorded.setdefault(receipt.identity["batch"], []).append(receipt)
+        receipts = {}
+        for position, batch in enumerate(batches, start=1):
+            known = recorded.get(batch.id, [])
+            standing = standing_receipt(known, self._suite, history=self._history, as_of=self._as_of)
+            receipt = standing or self._judge(batch)
+            if standing is None:
+                self._tell(_sentence(batch, receipt, position, len(batches)))
+            elif batch.id in wanted and standing.identity["verdict"] == Verdict.ACCEPTED:
+                accepted_file(self._ledger, batch, standing)
+            receipts[batch.id] = receipt
+            self._not_yet_read.append((batch, receipt))
+            self._history = extend_history(self._history, receipt)
+        return {batch_id: receipt for batch_id, receipt in receipts.items() if batch_id in wanted}
+
+    def _judge(self, batch: RecordedLeaf) -> RecordedLeaf:
+        for earlier_batch, receipt in self._not_yet_read:
+            if receipt.identity["accepted"]:
+                self._earlier.add(accepted_file(self._ledger, earlier_batch, receipt))
+        self._not_yet_read.clear()
+        rows = read_landed(self._ledger, batch)
+        judgement = judge(rows, self._suite, self._earlier, as_of=self._as_of)
+        return record(self._ledger, rows, self._suite, judgement, history=self._history, as_of=self._as_of)
+
+
+def _sentence(batch: RecordedLeaf, receipt: RecordedLeaf, position: int, total: int) -> str:
+    counts = receipt.identity
+    return (
+        f"{counts['dataset']} {position}/{total} {batch.detail.get('path')}: {counts['verdict']}, "
+        f"{counts['accepted']:,} of {counts['landed']:,} rows"
+    )
