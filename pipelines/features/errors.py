@@ -1,0 +1,31 @@
+"""What can go wrong while features are built, sealed or restored."""
+
+from ledgerline.core.errors import LedgerlineError
+
+
+class FeaturesError(LedgerlineError):
+    """The family of errors that this stage raises."""
+
+
+class NothingAccepted(FeaturesError):
+    """There are no accepted rows to build from."""
+
+
+class NotReproducible(FeaturesError):
+    """The same inputs gave other bytes than were sealed before."""
+
+
+class WorkspaceUnusable(FeaturesError):
+    """The workspace's folder is not ours to write."""
+
+
+class GitFailed(FeaturesError):
+    """A git command failed."""
+
+
+class RemoteDamaged(FeaturesError):
+    """An object of the DVC remote is missing or does not hash to what was sealed."""
+
+
+class VersionUnknown(FeaturesError):
+    """No sealed feature version is meant by that name."""

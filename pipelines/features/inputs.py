@@ -1,0 +1,136 @@
+"""What a view is built from: the accepted files that are current, and their rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from feature_store.view import FeatureView
+from ledgerline.audit import Ledger, RecordedLeaf, UnknownLeaf
+from ledgerline.core.contracts import DatasetContract
+from ledgerline.core.identity import content_id
+from pipelines.features.errors import NothingAccepted
+from pipelines.features.manifest import InputFile
+from pipelines.validation import accepted_receipts
+from pipelines.validation.accepted import accepted_file
+from pipelines.validation.landed import row_schema
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedFile:
+    """One accepted file, and the times that say which decisions it can influence.
+
+    Attributes:
+        file: Its entry in a manifest.
+        receipt: The receipt that let its rows in.
+        first_available: The earliest ``available_at`` of its rows.
+        last_available: The latest.
+        last_event: The latest ``event_time`` of its rows.
+    """
+
+    file: InputFile
+    receipt: RecordedLeaf
+    first_available: datetime
+    last_available: datetime
+    last_event: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The accepted rows that a build reads.
+
+    Attributes:
+        events: Rows of the view's events, an id once, as it first arrived.
+        labels: Rows of the view's labels.
+        contents: For each input path, what names the rows of it that count: its hash, or a hash over that and the ids
+            in it that had arrived before.
+    """
+
+    events: pl.DataFrame
+    labels: pl.DataFrame
+    contents: dict[str, str]
+
+
+def accepted_inputs(ledger: Ledger, view: FeatureView, as_of: datetime) -> tuple[AcceptedFile, ...]:
+    """Return every current accepted file that holds a row known at ``as_of``: events, then labels, each by time.
+
+    Raises:
+        NothingAccepted: There are no events.
+    """
+    events = _files(ledger, view.events, as_of)
+    if not events:
+        raise NothingAccepted(
+            f"no accepted rows of {view.events.name} are known at {as_of:%Y-%m-%d %H:%M} UTC; "
+            "ingest and validate them first (`ledgerline ingest`, `ledgerline validate`)"
+        )
+    return (*events, *_files(ledger, view.labels, as_of))
+
+
+def read_history(ledger: Ledger, view: FeatureView, inputs: Iterable[AcceptedFile], as_of: datetime) -> History:
+    """Read every input's rows that are known at ``as_of``, checking each file's hash.
+
+    Raises:
+        AcceptedRowsLost: A file was changed or lost, and cannot be made again.
+    """
+    inputs = list(inputs)
+    events, ignored = _first_arrivals(view, _read(ledger, view.events, inputs, view.event_columns, as_of))
+    label_columns = (view.event_id, "event_time", "available_at", *view.label_measures)
+    labels = _read(ledger, view.labels, inputs, label_columns, as_of).drop("path")
+    contents = {
+        accepted.file.path: content_id([accepted.file.sha256, ignored[accepted.file.path]])
+        if accepted.file.path in ignored
+        else accepted.file.sha256
+        for accepted in inputs
+    }
+    return History(events, labels, contents)
+
+
+def _files(ledger: Ledger, contract: DatasetContract, as_of: datetime) -> list[AcceptedFile]:
+    receipts = [receipt for receipt in accepted_receipts(ledger, contract.name) if receipt.identity["accepted"]]
+    files = [_accepted_file(receipt) for receipt in receipts]
+    known = [file for file in files if file.first_available <= as_of]
+    return sorted(known, key=lambda file: (file.first_available, file.last_available, file.receipt.id))
+
+
+def _accepted_file(receipt: RecordedLeaf) -> AcceptedFile:
+    file = InputFile(
+        dataset=receipt.identity["dataset"],
+        receipt=receipt.id,
+        sha256=receipt.identity["accepted_sha256"],
+        path=receipt.detail["accepted_path"],
+    )
+    times = (receipt.detail[name] for name in ("available_at_min", "available_at_max", "event_time_max"))
+    first_available, last_available, last_event = (datetime.fromisoformat(text) for text in times)
+    return AcceptedFile(file, receipt, first_available, last_available, last_event)
+
+
+def _read(
+    ledger: Ledger, contract: DatasetContract, inputs: list[AcceptedFile], columns: tuple[str, ...], as_of: datetime
+) -> pl.DataFrame:
+    """Return the rows known at ``as_of`` of one dataset's files, with the path of the file that each came from."""
+    frames = [row_schema(contract).to_frame().select(columns).with_columns(path=pl.lit("", pl.String))]
+    for accepted in inputs:
+        if accepted.file.dataset == contract.name:
+            rows = pl.read_parquet(_checked(ledger, accepted), columns=list(columns))
+            known = rows.filter(pl.col("available_at") <= as_of)
+            frames.append(known.with_columns(path=pl.lit(accepted.file.path)))
+    return pl.concat(frames)
+
+
+def _checked(ledger: Ledger, accepted: AcceptedFile) -> Path:
+    batch = ledger.log.find(accepted.receipt.identity["batch"])
+    if batch is None:
+        raise UnknownLeaf(f"receipt {accepted.receipt.id} names a batch that is not in the log")
+    return accepted_file(ledger, batch, accepted.receipt)
+
+
+def _first_arrivals(view: FeatureView, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Return the rows whose id had not arrived before and, for each file with others, a hash over those."""
+    if rows[view.event_id].n_unique() == rows.height:
+        return rows.drop("path"), {}
+    ordered = rows.sort("available_at", maintain_order=True)
+    first = ordered[view.event_id].is_first_distinct()
+    repeats = ordered.filter(~first).group_by("path").agg(pl.col(view.event_id).sort())
+    return ordered.filter(first).drop("path"), {path: content_id(ids) for path, ids in repeats.iter_rows()}

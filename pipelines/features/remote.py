@@ -1,0 +1,130 @@
+"""The DVC remote as what it is: files named after their MD5. Every read is checked; DVC's own status is not believed.
+
+``dvc push`` and ``dvc status --cloud`` trust a listing, and ``dvc get`` delivers corrupt objects. So what was pushed is
+read back and hashed here, and what is restored is hashed on its way. MD5 is DVC's name for an object; what counts is
+our SHA-256 beside it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import fsspec
+import yaml
+
+from ledgerline.core.storage import replacing
+from pipelines.features.errors import RemoteDamaged
+
+_CHUNK_BYTES = 1 << 20
+_AT_ONCE = 4
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFile:
+    """A file that DVC keeps.
+
+    Attributes:
+        path: Where it lies, below the workspace.
+        md5: DVC's name for its bytes.
+        sha256: Our own hash of them.
+    """
+
+    path: str
+    md5: str
+    sha256: str
+
+
+class Remote:
+    """A DVC remote.
+
+    Args:
+        url: A path, or any URL that fsspec reaches.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+
+    def verify(self, files: list[TrackedFile]) -> None:
+        """Read every file's object and hash it.
+
+        Raises:
+            RemoteDamaged: Naming those that are missing or hash to something else.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            problems = [problem for problem in pool.map(self._problem, files) if problem]
+        if problems:
+            more = f" and {len(problems) - _EXAMPLES} more" if len(problems) > _EXAMPLES else ""
+            raise RemoteDamaged(
+                f"{len(problems)} of {len(files)} objects in the DVC remote {self._url} are not what was sealed: "
+                f"{'; '.join(problems[:_EXAMPLES])}{more}. Remove damaged ones and build again: DVC pushes them anew"
+            )
+
+    def fetch(self, file: TrackedFile, into: Path) -> Path:
+        """Copy a file's object to ``into / file.path``, hashing it on its way; a wrong one leaves nothing behind.
+
+        Raises:
+            RemoteDamaged: It is missing, or hashes to something else.
+        """
+        target = into / file.path
+        with replacing(target) as temporary, temporary.open("wb") as copy:
+            if problem := self._problem(file, copy):
+                raise RemoteDamaged(f"the DVC remote {self._url} cannot give back {problem}")
+        return target
+
+    def fetch_all(self, files: list[TrackedFile], into: Path) -> list[Path]:
+        """Fetch several files, some at once, and return their paths in order.
+
+        Raises:
+            RemoteDamaged: One of them is missing, or hashes to something else.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(lambda file: self.fetch(file, into), files))
+
+    def _problem(self, file: TrackedFile, copy: BinaryIO | None = None) -> str | None:
+        """Read a file's object, into ``copy`` if given; return None, or what is wrong with it."""
+        name = f"{self._root}/files/md5/{file.md5[:2]}/{file.md5[2:]}"
+        md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+        try:
+            with self._fs.open(name, "rb") as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    md5.update(chunk)
+                    sha256.update(chunk)
+                    if copy:
+                        copy.write(chunk)
+        except FileNotFoundError:
+            return f"{file.path}: object {file.md5} is missing"
+        if (md5.hexdigest(), sha256.hexdigest()) != (file.md5, file.sha256):
+            return f"{file.path}: object {file.md5} now hashes to {sha256.hexdigest()} and not {file.sha256}"
+        return None
+
+
+def md5_of(path: Path) -> str:
+    """Return DVC's name for a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def tracked_md5(dvc_file: bytes) -> str:
+    """Return the MD5 that a ``.dvc`` file of one output holds."""
+    return str(yaml.safe_load(dvc_file)["outs"][0]["md5"])
+
+
+def tracked_files(files: Mapping[str, str], dvc_files: Mapping[str, bytes | None]) -> list[TrackedFile]:
+    """Return each file with DVC's name for it.
+
+    Args:
+        files: Path and SHA-256.
+        dvc_files: Path and the bytes of the ``.dvc`` file beside it.
+
+    Raises:
+        RemoteDamaged: A file has no ``.dvc`` file.
+    """
+    absent = [path for path in files if not dvc_files.get(path)]
+    if absent:
+        raise RemoteDamaged(f"DVC does not track {len(absent)} of {len(files)} files, e.g. {absent[0]}; build again")
+    return [TrackedFile(path, tracked_md5(dvc_files[path] or b""), sha256) for path, sha256 in files.items()]

@@ -1,0 +1,112 @@
+"""Bring a sealed feature version back byte for byte, here or where there is only the git history and the remote."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from ledgerline.audit import Ledger, RecordedLeaf
+from ledgerline.core.identity import sha256_file
+from ledgerline.core.storage import write_atomically
+from pipelines.features.errors import VersionUnknown
+from pipelines.features.git import Git
+from pipelines.features.manifest import Manifest, manifest_path
+from pipelines.features.remote import Remote
+from pipelines.features.seal import TAG_PREFIX, files_at
+from pipelines.features.versions import version_named
+from pipelines.features.workspace import Workspace
+
+
+def restore(ledger: Ledger, version: str, into: Path) -> list[Path]:
+    """Restore a version's manifest and partitions below ``into``, as they lie in the workspace.
+
+    Args:
+        ledger: The installation.
+        version: A version's leaf id or its start, or its tag.
+        into: The folder; made if need be. Every file appears under its name only once its hash proved right.
+
+    Returns:
+        The files, the manifest first.
+
+    Raises:
+        VersionUnknown: No version, or several, are meant; or the workspace's history lacks it.
+        RemoteDamaged: The remote cannot give a file back as it was sealed.
+    """
+    leaf = version_named(ledger, version)
+    manifest = ledger.objects.get(leaf.identity["manifest"])
+    partitions = {partition.path: partition.sha256 for partition in Manifest.from_bytes(manifest).partitions}
+    files = _fetch(ledger, leaf, partitions, into)
+    path = into / manifest_path(leaf.identity["view"])
+    write_atomically(path, manifest)
+    return [path, *files]
+
+
+def read_features(ledger: Ledger, version_id: str) -> pl.LazyFrame:
+    """Return a version's features, in arrival order, from the workspace's files.
+
+    Every file is hashed first; one that is gone or was changed comes back from the DVC remote.
+
+    Raises:
+        VersionUnknown: No version, or several, are meant.
+        RemoteDamaged: A file is wrong here, and the remote cannot give it back.
+    """
+    leaf = version_named(ledger, version_id)
+    manifest = Manifest.from_bytes(ledger.objects.get(leaf.identity["manifest"]))
+    root = ledger.settings.workspace_path
+    wrong = {
+        partition.path: partition.sha256
+        for partition in manifest.partitions
+        if not (root / partition.path).is_file() or sha256_file(root / partition.path) != partition.sha256
+    }
+    if wrong:
+        _fetch(ledger, leaf, wrong, root)
+    return pl.scan_parquet([root / partition.path for partition in manifest.partitions])
+
+
+def restore_from_clone(clone: Path, remote_url: str, version: str, into: Path) -> list[Path]:
+    """Restore a version where there is neither evidence log nor object store: only git history and the DVC remote.
+
+    What is restored proves itself: the tag's name is a hash over the manifest, and that holds the files' hashes.
+
+    Args:
+        clone: A clone of the workspace.
+        remote_url: The DVC remote, as reached from here.
+        version: A version's leaf id, at least as many leading digits as tell it from others, or its tag.
+        into: The folder; made if need be.
+
+    Returns:
+        The files, the manifest first.
+
+    Raises:
+        VersionUnknown: No tag, or several, are meant; or a tag does not name what it points at.
+        RemoteDamaged: The remote cannot give a file back as it was sealed.
+    """
+    git = Git(clone)
+    tags = [tag for tag in git.run("tag", "--list", f"{TAG_PREFIX}/*").splitlines() if _is_meant(tag, version)]
+    if len(tags) != 1:
+        raise VersionUnknown(f"{len(tags) or 'no'} tags of {clone} name a feature version {version!r}; see `git tag`")
+    _, view, digits = tags[0].split("/")
+    (content,) = git.read(f"refs/tags/{tags[0]}:{manifest_path(view)}")
+    manifest = Manifest.from_bytes(content) if content else None
+    if manifest is None or not manifest.version.startswith(digits):
+        raise VersionUnknown(f"tag {tags[0]} of {clone} was moved: the manifest it points at has another hash")
+    partitions = {partition.path: partition.sha256 for partition in manifest.partitions}
+    files = Remote(remote_url).fetch_all(files_at(git, f"refs/tags/{tags[0]}", partitions), into)
+    path = into / manifest_path(view)
+    write_atomically(path, manifest.to_bytes())
+    return [path, *files]
+
+
+def _is_meant(tag: str, version: str) -> bool:
+    digits = tag.rsplit("/", 1)[-1]
+    return tag == version or digits.startswith(version) or version.startswith(digits)
+
+
+def _fetch(ledger: Ledger, leaf: RecordedLeaf, files: Mapping[str, str], into: Path) -> list[Path]:
+    workspace = Workspace(ledger.settings, ledger.clock)
+    commit = leaf.detail["commit"]
+    if not (workspace.path / ".git").exists() or workspace.git.commit(commit) is None:
+        raise VersionUnknown(
+            f"{workspace.path} has no commit {commit}, which sealed {leaf.id}; bring its git history back from a clone"
+        )
+    return Remote(workspace.remote_url).fetch_all(files_at(workspace.git, commit, files), into)
