@@ -88,7 +88,8 @@ def simulate_payments(*, customers: int, terminals: int, days: int, generator: n
 def _amounts_in_cents(mean: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int32]:
     amount = generator.normal(mean, mean / 2)
     redrawn = generator.uniform(0, 2 * mean)
-    return np.rint(np.where(amount < 0, redrawn, amount) * 100).astype(np.int32)
+    cents: NDArray[np.int32] = np.rint(np.where(amount < 0, redrawn, amount) * 100).astype(np.int32)
+    return cents
 
 
 def _terminals_in_reach(homes: NDArray[np.float64], places: NDArray[np.float64]) -> Reach:

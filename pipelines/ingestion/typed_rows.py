@@ -95,6 +95,8 @@ def convert(raw: pl.Series, column: Column, mapped: ColumnMapping) -> Converted:
     Raises:
         FileRefused: Its declared type can never be that.
     """
+    if raw.dtype == pl.Null:  # a column of nothing, whose writer could not know its type
+        return Converted(raw.cast(POLARS_TYPES[column.type]))
     match column.type:
         case ColumnType.STRING:
             return to_texts(raw)

@@ -64,7 +64,7 @@ def _add(rows: TextRows, content: bytes, columns: Sequence[str], seen: set[str])
         return
     nested = next((column for column in columns if isinstance(value.get(column), dict | list)), None)
     if nested is not None:
-        rows.add_unreadable(nested, json.dumps(value[nested]), UnreadableReason.NOT_A_SCALAR)
+        rows.add_unreadable(nested, text, UnreadableReason.NOT_A_SCALAR)
         return
     seen.update(column for column in columns if column in value)
     rows.add([_text(value.get(column)) for column in columns])

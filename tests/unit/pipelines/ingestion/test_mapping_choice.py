@@ -1,0 +1,89 @@
+"""Which mapping reads a folder."""
+
+from pathlib import Path
+
+import pytest
+
+from ledgerline.core.settings import PROJECT_ROOT, Settings
+from ledgerline.sandbox import write_world
+from pipelines.ingestion import NoMappingFits, choose_mapping, mapped_datasets, source_as_of
+
+MAPPING = """
+name: {name}
+as_of: 2024-02-01T02:00:00+02:00
+datasets:
+  fraud_labels:
+    files: {files}
+    columns:
+      transaction_id: id
+      is_fraud: fraud
+      event_time: t
+      available_at: t
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    project = tmp_path / "project"
+    (project / "mappings").mkdir(parents=True)
+    return project
+
+
+def put(project: Path, name: str, files: str) -> Path:
+    path = project / "mappings" / f"{name}.yaml"
+    path.write_text(MAPPING.format(name=name, files=files))
+    return path
+
+
+def settings(tmp_path: Path, project: Path, **more: object) -> Settings:
+    (tmp_path / "data").mkdir(exist_ok=True)
+    return Settings(home=tmp_path / "home", data=tmp_path / "data", project=project, **more)
+
+
+def test_named_mapping_comes_before_the_folders_own(tmp_path: Path, project: Path) -> None:
+    chosen = settings(tmp_path, project, mapping=put(project, "named", "x.csv"))
+    (tmp_path / "data" / "ledgerline.yaml").write_text(MAPPING.format(name="own", files="x.csv"))
+    assert choose_mapping(chosen).name == "named"
+    assert choose_mapping(settings(tmp_path, project)).name == "own"
+
+
+def test_only_mapping_whose_files_are_there_is_found(tmp_path: Path, project: Path) -> None:
+    put(project, "dated", "labels_{date}.csv")
+    put(project, "plain", "labels_2024.csv")
+    found = settings(tmp_path, project)
+    (tmp_path / "data" / "labels_2024.csv").touch()
+    assert choose_mapping(found).name == "plain"
+    assert mapped_datasets(found) == ["fraud_labels"]
+    assert source_as_of(found).isoformat() == "2024-02-01T00:00:00+00:00"
+
+
+def test_no_fitting_mapping_says_what_each_missed(tmp_path: Path, project: Path) -> None:
+    put(project, "a", "a/*.csv")
+    put(project, "b", "b/*.parquet")
+    with pytest.raises(NoMappingFits) as none:
+        choose_mapping(settings(tmp_path, project))
+    assert "a.yaml: finds no a/*.csv" in str(none.value)
+    assert "b.yaml: finds no b/*.parquet" in str(none.value)
+
+
+def test_several_fitting_mappings_are_named(tmp_path: Path, project: Path) -> None:
+    put(project, "a", "?.csv")
+    put(project, "b", "x*.csv")
+    several = settings(tmp_path, project)
+    (tmp_path / "data" / "x.csv").touch()
+    with pytest.raises(NoMappingFits, match=r"a\.yaml, b\.yaml"):
+        choose_mapping(several)
+
+
+def test_absent_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoMappingFits, match="nowhere does not exist"):
+        choose_mapping(Settings(home=tmp_path, data=tmp_path / "nowhere"))
+
+
+def test_shipped_mappings_tell_the_sandbox_from_the_published_file(tmp_path: Path) -> None:
+    write_world(tmp_path / "world", customers=50, terminals=50, days=8, seed=1)
+    assert choose_mapping(Settings(home=tmp_path, data=tmp_path / "world", project=PROJECT_ROOT)).name == "sandbox"
+    published = tmp_path / "published" / "transactions"
+    published.mkdir(parents=True)
+    (published / "card_transactions_2018.parquet").touch()
+    assert choose_mapping(Settings(home=tmp_path, data=published.parent)).name == "fraud_handbook"

@@ -1,0 +1,129 @@
+"""Mapping files are checked as a whole, and every wrong key is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledgerline.core.settings import PROJECT_ROOT
+from pipelines.ingestion.mapping_file import MappingInvalid, load_mapping
+
+GOOD = """
+name: shop
+as_of: 2024-02-01T00:00:00Z
+datasets:
+  transactions:
+    files: payments/*_{date}.csv
+    columns:
+      transaction_id: id
+      customer_id: card
+      terminal_id: shop
+      amount_minor: {column: amount, unit: major}
+      currency: {constant: EUR}
+      event_time: paid_at
+      available_at: {after: event_time, delay: 0s}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    def to_file(text: str) -> Path:
+        path = tmp_path / "mine.yaml"
+        path.write_text(text)
+        return path
+
+    return to_file
+
+
+def test_short_form_names_a_column(write: Callable[[str], Path]) -> None:
+    mapping = load_mapping(write(GOOD))
+    assert mapping.datasets["transactions"].columns["customer_id"].column == "card"
+    assert mapping.as_of.isoformat() == "2024-02-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("name", ["sandbox", "fraud_handbook"])
+def test_shipped_mappings_are_valid_and_fill_both_contracts(name: str) -> None:
+    mapping = load_mapping(PROJECT_ROOT / "mappings" / f"{name}.yaml")
+    assert mapping.name == name
+    assert list(mapping.datasets) == ["transactions", "fraud_labels"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "said"),
+    [
+        ("name: shop\n", "", "name", "Field required"),
+        ("as_of: 2024-02-01T00:00:00Z", "as_of: 2024-02-01T00:00:00", "as_of", "timezone"),
+        ("datasets:", "dataset:", "dataset", "Extra inputs"),
+        ("  transactions:", "  payments:", "datasets.payments", "no dataset contract"),
+        ("files: payments/*_{date}.csv", "files: 3", "datasets.transactions.files", "valid string"),
+        ("files: payments/*_{date}.csv", "files: ../x.csv", "datasets.transactions.files", "below the data folder"),
+        ("files: payments/*_{date}.csv", "files: '{day}.csv'", "datasets.transactions.files", "{date} once"),
+        ("files: payments/*_{date}.csv", "files: x.xlsx", "datasets.transactions.format", "csv, jsonl or parquet"),
+        ("files: payments/*_{date}.csv", "files: x.parquet\n    delimiter: ;", "delimiter", "only CSV"),
+        ("customer_id: card", "customer_id: 5", "columns.customer_id", "object"),
+        ("customer_id: card", "customer: card", "columns.customer", "no such column"),
+        ("customer_id: card", "customer: card", "columns.customer_id", "missing"),
+        ("customer_id: card", "customer_id: {colum: card}", "columns.customer_id.colum", "Extra inputs"),
+        ("customer_id: card", "customer_id: {}", "columns.customer_id", "exactly one of"),
+        ("customer_id: card", "customer_id: {column: a, row_number: 0}", "customer_id", "not column and row_number"),
+        ("customer_id: card", "customer_id: {column: a, equals: 1}", "customer_id", "equals makes a boolean"),
+        (
+            "customer_id: card",
+            "customer_id: {column: a, timezone: UTC}",
+            "customer_id",
+            "timezone describes an instant",
+        ),
+        ("customer_id: card", "customer_id: {column: a, unit: major}", "customer_id", "do not fit"),
+        ("unit: major", "unit: dollars", "amount_minor.unit", "'minor', 'major'"),
+        (", unit: major", "", "amount_minor", "money needs"),
+        ("unit: major", "unit: minor, decimals: 2", "amount_minor", "decimals"),
+        ("{column: amount, unit: major}", "{row_number: 1, unit: minor}", "amount_minor", "row_number makes an id"),
+        ("{column: amount, unit: major}", "{constant: lots, unit: major}", "amount_minor", "not_a_number"),
+        ("event_time: paid_at", "event_time: {column: t, unit: seconds}", "event_time", "both unit and since"),
+        ("event_time: paid_at", "event_time: {column: t, timezone: Mars/Base}", "event_time", "no IANA time zone"),
+        ("event_time: paid_at", "event_time: {constant: yesterday}", "event_time", "not_an_instant"),
+        ("delay: 0s", "delay: 7 days", "available_at.delay", "pattern"),
+        (", delay: 0s", "", "available_at", "after and delay"),
+        ("after: event_time", "after: currency", "available_at.after", "no mapped instant"),
+        ("after: event_time", "after: available_at", "available_at.after", "itself given as after"),
+    ],
+)
+def test_wrong_key_is_named_with_the_file(
+    write: Callable[[str], Path], old: str, new: str, key: str, said: str
+) -> None:
+    assert old in GOOD
+    with pytest.raises(MappingInvalid) as invalid:
+        load_mapping(write(GOOD.replace(old, new)))
+    message = str(invalid.value)
+    assert "mine.yaml" in message
+    assert any(key in line and said in line for line in message.splitlines()), message
+
+
+def test_every_wrong_key_is_named_at_once(write: Callable[[str], Path]) -> None:
+    with pytest.raises(MappingInvalid) as invalid:
+        load_mapping(write(GOOD.replace("unit: major", "unit: seconds").replace("transaction_id: id", "id: id")))
+    assert len(str(invalid.value).splitlines()) >= 4
+
+
+def test_key_given_twice_is_an_error(write: Callable[[str], Path]) -> None:
+    with pytest.raises(MappingInvalid, match="'name' is given twice"):
+        load_mapping(write(GOOD + "name: other\n"))
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\x00"])
+def test_what_is_no_mapping_at_all_is_refused_with_the_files_name(write: Callable[[str], Path], text: str) -> None:
+    with pytest.raises(MappingInvalid, match=r"mine\.yaml"):
+        load_mapping(write(text))
+
+
+def test_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MappingInvalid, match=r"none\.yaml: .*No such file"):
+        load_mapping(tmp_path / "none.yaml")
+
+
+def test_fingerprint_covers_what_rows_become_and_not_where_files_lie(write: Callable[[str], Path]) -> None:
+    base = load_mapping(write(GOOD)).datasets["transactions"].fingerprint
+    moved = GOOD.replace("payments/*_{date}.csv", "elsewhere/*.csv").replace("shop\nas_of", "store\nas_of")
+    assert load_mapping(write(moved)).datasets["transactions"].fingerprint == base
+    for old, new in (("card", "pan"), ("major", "minor"), ("EUR", "USD"), ("0s", "1s")):
+        assert load_mapping(write(GOOD.replace(old, new))).datasets["transactions"].fingerprint != base
