@@ -123,11 +123,9 @@ def _fewest_unfilled(slots: tuple[Role, ...], roles_of: Mapping[str, set[Role]])
     if not slots:
         return ()
     first, rest = slots[0], slots[1:]
-    best = (first, *_fewest_unfilled(rest, roles_of))
-    for name, roles in roles_of.items():
-        if first in roles:
-            others = {other: held for other, held in roles_of.items() if other != name}
-            best = min(best, _fewest_unfilled(rest, others), key=len)
-        if not best:
-            break
-    return best
+    filled = (
+        _fewest_unfilled(rest, {other: held for other, held in roles_of.items() if other != name})
+        for name, roles in roles_of.items()
+        if first in roles
+    )
+    return min((*filled, (first, *_fewest_unfilled(rest, roles_of))), key=len)

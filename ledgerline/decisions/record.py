@@ -16,6 +16,12 @@ from ledgerline.core.identity import canonical_json, content_id, sha256_bytes
 from ledgerline.decisions.approval import parse_instant
 from ledgerline.decisions.schema import DECISION, REQUEST_BODY, ensure_tables
 
+# Made once: building a statement costs more than running it, and these run for every decision.
+_FIND = sa.select(DECISION).where(DECISION.c.decision_id == sa.bindparam("wanted"))
+_INSERT = sa.insert(DECISION)
+_FIND_BODY = sa.select(REQUEST_BODY.c.body).where(REQUEST_BODY.c.sha256 == sa.bindparam("wanted"))
+_INSERT_BODY = sa.insert(REQUEST_BODY)
+
 
 class UnknownDecision(LedgerlineError):
     """No decision has that id."""
@@ -124,7 +130,8 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
     )
     parents = [Parent(request_leaf, "request"), Parent(new.deployment, "deployment")]
     leaf_id = ledger.log.record(transaction, leaf, parents)
-    _keep_body(transaction, request, new.body)
+    if not transaction.execute(_FIND_BODY, {"wanted": request}).first():
+        transaction.execute(_INSERT_BODY, {"sha256": request, "body": new.body})
     row = {
         "decision_id": new.decision_id,
         "leaf": leaf_id,
@@ -140,13 +147,13 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
         "answer": answer,
         "decided_at": decided_at,
     }
-    transaction.execute(sa.insert(DECISION), row)
+    transaction.execute(_INSERT, row)
     return leaf_id
 
 
 def find_decision(connection: Connection, decision: str) -> RecordedDecision | None:
     """Return the decision with exactly this id, or None."""
-    row = connection.execute(sa.select(DECISION).where(DECISION.c.decision_id == decision)).first()
+    row = connection.execute(_FIND, {"wanted": decision}).first()
     return _recorded(row) if row else None
 
 
@@ -198,16 +205,10 @@ def request_body(ledger: Ledger, sha256: str) -> bytes:
     """
     ensure_tables(ledger)
     with ledger.log.reading() as connection:
-        body = connection.execute(sa.select(REQUEST_BODY.c.body).where(REQUEST_BODY.c.sha256 == sha256)).scalar()
+        body = connection.execute(_FIND_BODY, {"wanted": sha256}).scalar()
     if body is None:
         raise UnknownDecision(f"no recorded request has the SHA-256 {sha256}")
     return bytes(body)
-
-
-def _keep_body(transaction: Connection, sha256: str, body: bytes) -> None:
-    known = transaction.execute(sa.select(REQUEST_BODY.c.sha256).where(REQUEST_BODY.c.sha256 == sha256)).first()
-    if not known:
-        transaction.execute(sa.insert(REQUEST_BODY), {"sha256": sha256, "body": body})
 
 
 def _recorded(row: Any) -> RecordedDecision:

@@ -93,9 +93,24 @@ def fold_figures(bundle: Bundle, model: ModelName, metric: str) -> dict[str, flo
     Raises:
         ReportLacks: The report does not have them.
     """
-    report: Mapping[str, Any] = json.loads(bundle.files[EVALUATION_FILE])
     try:
-        folds = report["folds"][FoldRole.TEST]
+        folds = _report(bundle)["folds"][FoldRole.TEST]
         return {f"{fold['test_start']}/{fold['test_end']}": float(fold["metrics"][model][metric]) for fold in folds}
     except (KeyError, TypeError, ValueError) as lacking:
         raise ReportLacks(f"the evaluation report has no {metric} by test fold for {model}: {lacking!r}") from lacking
+
+
+def leak_checks(bundle: Bundle) -> dict[str, bool]:
+    """Return which checks against looking ahead were made, and whether each passed.
+
+    Raises:
+        ReportLacks: The report speaks of none.
+    """
+    try:
+        return {check["check"]: check["passed"] is True for check in _report(bundle)["leak_checks"]}
+    except (KeyError, TypeError) as lacking:
+        raise ReportLacks(f"the evaluation report has no leak checks: {lacking!r}") from lacking
+
+
+def _report(bundle: Bundle) -> Mapping[str, Any]:
+    return dict(json.loads(bundle.files[EVALUATION_FILE]))

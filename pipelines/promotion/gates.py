@@ -17,8 +17,9 @@ from ledgerline.audit import Kind, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.bundle import Bundle
 from ledgerline.decisions.fraud import FraudModel
-from pipelines.promotion.candidate import Candidate, ReportLacks, champion, fold_figures
+from pipelines.promotion.candidate import Candidate, ReportLacks, champion, fold_figures, leak_checks
 from pipelines.training.fraud.fit import ModelName
+from pipelines.training.fraud.leaks import LeakCheckName
 from pipelines.training.statistics import CONFIDENCE, paired_interval
 
 _ROUNDS = 3
@@ -30,6 +31,7 @@ class Gate(StrEnum):
     BUNDLE_SCAN = "bundle_scan"
     DATA_RECEIPTS = "data_receipts"
     FEATURE_FINGERPRINT = "feature_fingerprint"
+    NO_LEAK = "no_leak"
     BEATS_BASELINES = "beats_baselines"
     NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
     LATENCY_BUDGET = "latency_budget"
@@ -105,6 +107,14 @@ def feature_fingerprint(candidate: Candidate) -> Verdict:
     return Verdict(Gate.FEATURE_FINGERPRINT, same, detail)
 
 
+def no_leak(candidate: Candidate) -> Verdict:
+    """Refuse a model of which any check against looking ahead failed, or was not made."""
+    checks = leak_checks(candidate.loaded())
+    failed = [name for name in LeakCheckName if not checks.get(name, False)]
+    detail = f"failed or not made: {', '.join(failed)}" if failed else f"{len(checks)} checks, nothing looked ahead"
+    return Verdict(Gate.NO_LEAK, not failed, detail)
+
+
 def beats_baselines(candidate: Candidate) -> Verdict:
     """Refuse a model that does not clearly beat every baseline over the same test folds."""
     policy = candidate.policy.beats_baselines
@@ -152,6 +162,7 @@ _GATES: Mapping[Gate, Callable[[Candidate], Verdict]] = {
     Gate.BUNDLE_SCAN: bundle_scan,
     Gate.DATA_RECEIPTS: data_receipts,
     Gate.FEATURE_FINGERPRINT: feature_fingerprint,
+    Gate.NO_LEAK: no_leak,
     Gate.BEATS_BASELINES: beats_baselines,
     Gate.NOT_WORSE_THAN_CHAMPION: not_worse_than_champion,
     Gate.LATENCY_BUDGET: latency_budget,

@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 2 when it refuses to listen where it was told to.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # the server takes over while it runs, then gives the signal back
     settings = Settings()
     options = _parser(settings).parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)

@@ -47,4 +47,4 @@ def _field(error: dict[str, Any]) -> str:
 def _said(error: dict[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return f"no valid JSON: {error.get('ctx', {}).get('error', 'unreadable')} at character {error['loc'][-1]}"
-    return str(error["msg"])
+    return str(error["msg"]).removeprefix("Value error, ")

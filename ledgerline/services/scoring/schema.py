@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+)
 
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id
@@ -15,11 +24,17 @@ _LARGEST_AMOUNT = 10**12
 Identifier = Annotated[str, StringConstraints(strict=True, pattern=r"^[!-~]{1,64}$")]
 
 
-def _instant(value: Any) -> Any:
+def _text(value: Any) -> Any:
     """Take ISO 8601 text only: a bare number would be read as seconds or milliseconds, by its size."""
     if not isinstance(value, str | datetime):
         raise ValueError("must be ISO 8601 text with a time zone, e.g. 2018-09-30T12:00:00Z")
     return value
+
+
+def _plausible(instant: datetime) -> datetime:
+    if not _EARLIEST <= instant <= _LATEST:
+        raise ValueError(f"must lie between {_EARLIEST.year} and {_LATEST.year}")
+    return instant
 
 
 class ScoreRequest(BaseModel):
@@ -53,7 +68,7 @@ class ScoreRequest(BaseModel):
     currency: Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")] = Field(
         description="ISO 4217 code, e.g. EUR."
     )
-    event_time: Annotated[AwareDatetime, BeforeValidator(_instant), Field(ge=_EARLIEST, le=_LATEST)] = Field(
+    event_time: Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_plausible)] = Field(
         description="When the card is used: ISO 8601 with a time zone, to the microsecond."
     )
 

@@ -1,0 +1,29 @@
+"""Loads the small line of evidence that the tests stand on."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ledgerline.audit import Ledger
+
+_PATH = Path(__file__).parents[4] / "integration" / "promotion" / "line.py"
+
+
+@pytest.fixture(scope="session")
+def line() -> ModuleType:
+    if "promotion_line" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("promotion_line", _PATH)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules["promotion_line"] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules["promotion_line"]
+
+
+@pytest.fixture
+def ledger(line: ModuleType, tmp_path: Path) -> Ledger:
+    found: Ledger = line.open_ledger(tmp_path / "home")
+    return found

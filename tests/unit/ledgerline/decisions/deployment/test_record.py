@@ -1,0 +1,163 @@
+"""Recorded decisions: request, features and answer in one transaction with their leaves."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+
+import pytest
+import sqlalchemy as sa
+
+from ledgerline.audit import Kind, Ledger
+from ledgerline.core.clock import instant_text
+from ledgerline.core.identity import canonical_json, sha256_bytes
+from ledgerline.decisions.bundle import load_bundle
+from ledgerline.decisions.deployment import record_deployment
+from ledgerline.decisions.fraud import FraudModel
+from ledgerline.decisions.fraud_answer import FraudVerdict, judge_payment
+from ledgerline.decisions.record import (
+    NewDecision,
+    UnknownDecision,
+    decisions_after,
+    get_decision,
+    record_decision,
+    request_body,
+)
+from ledgerline.decisions.replay import replay
+from ledgerline.decisions.schema import DECISION, REQUEST_BODY, ensure_tables
+
+DECIDED_AT = datetime(2018, 10, 1, 0, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def decide(ledger: Ledger, line: ModuleType) -> Callable[..., NewDecision]:
+    digest = line.approved_model(ledger)
+    deployment = record_deployment(ledger, digest)
+    model = FraudModel.load(load_bundle(ledger.objects, digest))
+    ensure_tables(ledger)
+    row = line.feature_frame().select(line.VIEW.feature_names).row(-1, named=True)
+
+    def make(number: int, amount: float = 12.5) -> NewDecision:
+        vector = {name: float(value) for name, value in row.items()} | {"amount": amount}
+        event = {"transaction_id": f"t{number}", "event_time": instant_text(DECIDED_AT + timedelta(minutes=number))}
+        new = NewDecision(
+            family="fraud",
+            subject=f"t{number}",
+            body=canonical_json(event),
+            asked="0" * 64,
+            event=event,
+            vector=vector,
+            answer=judge_payment(model, vector),
+            bundle=digest,
+            deployment=deployment.id,
+            decided_at=DECIDED_AT,
+        )
+        with ledger.log.transaction() as transaction:
+            record_decision(ledger, transaction, new)
+        return new
+
+    return make
+
+
+def test_a_decision_is_read_back_as_it_was_made(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    found = get_decision(ledger, new.decision_id[:10])
+    assert (found.subject, found.vector, found.answer, found.bundle) == ("t1", new.vector, new.answer, new.bundle)
+    assert request_body(ledger, found.request) == new.body
+
+
+def test_the_decision_leaf_binds_request_model_answer_and_features(
+    ledger: Ledger, decide: Callable[..., NewDecision]
+) -> None:
+    new = decide(1)
+    leaf = ledger.log.get(get_decision(ledger, new.decision_id).leaf)
+    assert leaf.identity == {
+        "family": "fraud",
+        "decision_id": new.decision_id,
+        "request": sha256_bytes(new.body),
+        "bundle": new.bundle,
+        "answer": sha256_bytes(canonical_json(dict(new.answer))),
+    }
+    assert leaf.detail["vector"] == sha256_bytes(canonical_json(dict(new.vector)))
+    parents = [(role, parent.kind) for role, parent in ledger.log.parents(leaf.id)]
+    assert parents == [("request", Kind.REQUEST), ("deployment", Kind.DEPLOYMENT)]
+
+
+def test_a_subject_is_decided_on_once(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    again = replace(new, body=b"{}", decided_at=DECIDED_AT + timedelta(seconds=1))
+    before = len(ledger.log.leaves(Kind.DECISION))
+    with pytest.raises(sa.exc.IntegrityError), ledger.log.transaction() as transaction:
+        record_decision(ledger, transaction, replace(again, answer={**new.answer, "score": 0.0}))
+    assert len(ledger.log.leaves(Kind.DECISION)) == before
+
+
+def test_decisions_come_back_in_the_order_they_were_made(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    for number in (3, 1, 2):
+        decide(number)
+    assert [decision.subject for decision in decisions_after(ledger, "fraud")] == ["t3", "t1", "t2"]
+    assert [decision.subject for decision in decisions_after(ledger, "fraud", sequence=1)] == ["t1", "t2"]
+    since = DECIDED_AT + timedelta(minutes=2)
+    assert [decision.subject for decision in decisions_after(ledger, "fraud", event_time=since)] == ["t3", "t2"]
+
+
+def test_an_unknown_decision_is_an_error(ledger: Ledger) -> None:
+    with pytest.raises(UnknownDecision):
+        get_decision(ledger, "abc")
+    with pytest.raises(UnknownDecision):
+        request_body(ledger, "0" * 64)
+
+
+def test_a_prefix_of_several_decisions_is_an_error(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    decide(1)
+    decide(2)
+    with pytest.raises(UnknownDecision, match="several"):
+        get_decision(ledger, "")
+
+
+@pytest.mark.parametrize("amount", [3.0, 900.0])
+def test_a_decision_replays_identically(ledger: Ledger, decide: Callable[..., NewDecision], amount: float) -> None:
+    new = decide(1, amount)
+    assert (new.answer["verdict"] == FraudVerdict.ALERT) == (amount > 100)
+    assert bool(new.answer["reasons"]) == (amount > 100)
+    found = replay(ledger, new.decision_id)
+    assert found.identical
+    assert found.difference is None
+
+
+def _change(ledger: Ledger, **values: bytes) -> None:
+    with ledger.log.transaction() as transaction:
+        transaction.execute(sa.update(DECISION).values(**values))
+
+
+def test_features_changed_after_the_fact_are_noticed(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    _change(ledger, vector=canonical_json({**new.vector, "amount": 1.0}))
+    found = replay(ledger, new.decision_id)
+    assert not found.identical
+    assert "features" in str(found.difference)
+
+
+def test_an_answer_changed_after_the_fact_is_noticed(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    _change(ledger, answer=canonical_json({**new.answer, "score": 0.001}))
+    assert "answer" in str(replay(ledger, new.decision_id).difference)
+
+
+def test_a_request_changed_after_the_fact_is_noticed(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    with ledger.log.transaction() as transaction:
+        transaction.execute(sa.update(REQUEST_BODY).values(body=b"{}"))
+    assert "request" in str(replay(ledger, new.decision_id).difference)
+
+
+def test_an_answer_that_the_model_did_not_give_differs_on_replay(
+    ledger: Ledger, decide: Callable[..., NewDecision]
+) -> None:
+    new = decide(1)
+    lie = replace(new, subject="t9", body=b"lie", answer={**new.answer, "score": 0.123})
+    with ledger.log.transaction() as transaction:
+        record_decision(ledger, transaction, lie)
+    found = replay(ledger, lie.decision_id)
+    assert not found.identical
+    assert "score was 0.123" in str(found.difference)
