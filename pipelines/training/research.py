@@ -14,21 +14,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ledgerline.core.identity import sha256_file
 from ledgerline.core.storage import write_atomically
+from pipelines.features.manifest import Manifest, manifest_path
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.fraud.dataset import decode_training_set, encode_training_set, feature_names, join_labels
 from pipelines.training.fraud.evaluate import Evaluation, evaluate
 from pipelines.training.fraud.fit import ModelName
 from pipelines.training.fraud.metrics import Metric
 from pipelines.training.fraud.parameters import FraudParameters
-from pipelines.training.inputs import FeatureManifest, checked_file, read_rows
+from pipelines.training.inputs import checked_file, inputs_of, read_rows
 from pipelines.training.parameters import family_parameters
 from pipelines.training.splits import FoldRole
 from pipelines.training.statistics import spread
 
-FEATURES = Path("data/features/card_spending")
-LABELS = Path("data/accepted/fraud_labels")
+VIEW = "card_spending"
 RESEARCH = Path("data/research/fraud")
 TRAINING_SET = RESEARCH / "training_set.parquet"
 METRICS = RESEARCH / "metrics.json"
@@ -43,12 +42,11 @@ def write_training_set(workspace: Path) -> Path:
     Raises:
         TrainingRefused: A file that the features' manifest names is missing or was changed.
     """
-    manifest = FeatureManifest.from_bytes((workspace / FEATURES / "manifest.json").read_bytes())
-    partitions = [checked_file(workspace / str(part["path"]), str(part["sha256"])) for part in manifest.partitions]
+    manifest = Manifest.from_bytes((workspace / manifest_path(VIEW)).read_bytes())
+    partitions = [checked_file(workspace / part.path, part.sha256) for part in manifest.partitions]
     features = pl.concat([pl.read_parquet(path) for path in partitions])
-    labels = read_rows(
-        _label_files(workspace, manifest), ("transaction_id", "event_time", "is_fraud", "available_at"), what="labels"
-    )
+    files = [checked_file(workspace / file.path, file.sha256) for file in inputs_of(manifest, "fraud_labels")]
+    labels = read_rows(files, ("transaction_id", "event_time", "is_fraud", "available_at"), what="labels")
     frame = join_labels(features, labels, as_of=manifest.as_of, names=manifest.features)
     write_atomically(workspace / TRAINING_SET, encode_training_set(frame, as_of=manifest.as_of))
     return workspace / TRAINING_SET
@@ -87,15 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(f"wrote {write_training_set(Path())}")
     else:
         _say(json.dumps(run_experiment(Path())["validation"]["xgboost"]))
-
-
-def _label_files(workspace: Path, manifest: FeatureManifest) -> list[Path]:
-    """Return the label files that the features were built with; others in the folder came later."""
-    by_hash = {sha256_file(path): path for path in sorted((workspace / LABELS).glob("*.parquet"))}
-    wanted = manifest.hashes("fraud_labels")
-    if missing := [sha256 for sha256 in wanted if sha256 not in by_hash]:
-        raise TrainingRefused(f"{workspace / LABELS} lacks {len(missing)} label files of the features; run dvc pull")
-    return [by_hash[sha256] for sha256 in wanted]
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -189,4 +190,4 @@ def _rounded(value: Any) -> Any:
         return {str(name): _rounded(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
-    return str(value) if isinstance(value, FoldRole) else value
+    return str(value) if isinstance(value, StrEnum) else value

@@ -11,9 +11,10 @@ from feature_store.views import view_named
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from pipelines.features import read_features
+from pipelines.features.manifest import Manifest
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.fraud.dataset import encode_training_set, join_labels, training_set_spec
-from pipelines.training.inputs import FeatureManifest, accepted_rows, feature_manifest
+from pipelines.training.inputs import accepted_rows, feature_manifest, inputs_of
 
 _LABELS = "fraud_labels"
 _LABEL_INPUT = ("transaction_id", "event_time", "is_fraud", "available_at")
@@ -33,7 +34,7 @@ class SealedTrainingSet:
     id: str
     sha256: str
     frame: pl.DataFrame
-    manifest: FeatureManifest
+    manifest: Manifest
 
     @property
     def as_of(self) -> datetime:
@@ -55,7 +56,7 @@ def seal_training_set(ledger: Ledger, version: RecordedLeaf) -> SealedTrainingSe
     features = read_features(ledger, version.id).collect()
     frame = join_labels(features, labels, as_of=manifest.as_of, names=view.feature_names)
     sha256 = ledger.objects.put(encode_training_set(frame, as_of=manifest.as_of))
-    receipts = manifest.receipts(_LABELS)
+    receipts = [file.receipt for file in inputs_of(manifest, _LABELS)]
     identity = {
         "family": "fraud",
         "feature_version": version.id,
@@ -69,7 +70,7 @@ def seal_training_set(ledger: Ledger, version: RecordedLeaf) -> SealedTrainingSe
     return SealedTrainingSet(ledger.log.append(Leaf(Kind.TRAINING_SET, identity), parents), sha256, frame, manifest)
 
 
-def recomputed_features(ledger: Ledger, manifest: FeatureManifest, at: datetime) -> pl.DataFrame:
+def recomputed_features(ledger: Ledger, manifest: Manifest, at: datetime) -> pl.DataFrame:
     """Compute a feature version's features again from what was known at ``at``, and from nothing else."""
     view = _same_view(manifest)
     known = pl.col("available_at") <= at
@@ -79,7 +80,7 @@ def recomputed_features(ledger: Ledger, manifest: FeatureManifest, at: datetime)
     return compute(view, events, labels)
 
 
-def _same_view(manifest: FeatureManifest) -> FeatureView:
+def _same_view(manifest: Manifest) -> FeatureView:
     view = view_named(manifest.view)
     if view.fingerprint != manifest.fingerprint or view.feature_names != manifest.features:
         raise TrainingRefused(
