@@ -106,7 +106,13 @@ def _tell(client: Any, experiment: str, announcement: Announcement, log: Callabl
     ) as run:
         model_uri = log()
         _create_registered_model(client, announcement.family)
-        version = client.create_model_version(announcement.family, model_uri, run_id=run.info.run_id, tags=tags)
+        version = client.create_model_version(
+            announcement.family,
+            model_uri,
+            run_id=run.info.run_id,
+            tags=tags,
+            model_id=model_uri.removeprefix("models:/"),  # a server registers no logged model without it
+        )
         client.set_registered_model_alias(announcement.family, CHALLENGER_ALIAS, version.version)
         return RegisteredModel(run.info.run_id, int(version.version))
 
