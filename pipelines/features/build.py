@@ -46,9 +46,9 @@ def build(
     with workspace.locked(say):
         inputs = accepted_inputs(ledger, view, moment)
         request = _request(view, inputs, moment)
-        if (recorded := _recorded(ledger, view, request)) is not None:
-            return recorded
         workspace.prepare()
+        if (recorded := _recorded(ledger, view, request, workspace)) is not None:
+            return recorded
         manifest = _make(ledger, view, inputs, moment, workspace, say)
         sealed = seal(workspace, manifest, say=say)
         return _record(ledger, manifest, inputs, sealed, request)
@@ -72,9 +72,13 @@ def _request(view: FeatureView, inputs: Sequence[AcceptedFile], as_of: datetime)
     )
 
 
-def _recorded(ledger: Ledger, view: FeatureView, request: str) -> FeatureVersion | None:
+def _recorded(ledger: Ledger, view: FeatureView, request: str, workspace: Workspace) -> FeatureVersion | None:
+    """Return the version that the same request made before, if the workspace still has it: a lost one is made again."""
     made = ledger.log.leaves(Kind.FEATURE_VERSION, view=view.name, fingerprint=view.fingerprint)
-    return next((FeatureVersion.of(leaf, built=False) for leaf in made if leaf.detail.get("request") == request), None)
+    found = next((leaf for leaf in made if leaf.detail["request"] == request), None)
+    if found is None or workspace.git.commit(f"refs/tags/{found.detail['tag']}") is None:
+        return None
+    return FeatureVersion.of(found, built=False)
 
 
 def _make(

@@ -6,7 +6,7 @@ The project is only read: its objects are fetched, and its files are added to a 
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.features.git import Git
@@ -63,7 +63,7 @@ def _tree_of_files(git: Git, project: Path, head: str | None, not_code: Sequence
     _exclude(git_folder, project, not_code)
     index = git_folder / f"project-{uuid.uuid4().hex}.index"
     places = {"GIT_DIR": str(git_folder), "GIT_WORK_TREE": str(project), "GIT_INDEX_FILE": str(index)}
-    reading = Git(project, {**git.environment, **places})
+    reading = replace(git.with_environment(places), root=project)
     try:
         if head:
             reading.run("read-tree", head)  # so that files which are tracked though ignored stay in

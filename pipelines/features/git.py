@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -33,10 +33,13 @@ class Git:
     Attributes:
         root: Its working tree.
         environment: Variables added for every command, e.g. ``GIT_INDEX_FILE``.
+        holding: File descriptors that every command keeps open: a lock on them outlives a caller that is killed for as
+            long as its command still writes.
     """
 
     root: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    holding: tuple[int, ...] = ()
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run one command and return what it printed, without the last line's end.
@@ -75,7 +78,7 @@ class Git:
 
     def with_environment(self, more: Mapping[str, str]) -> "Git":
         """Return the same repository with more variables set."""
-        return Git(self.root, {**self.environment, **more})
+        return replace(self, environment={**self.environment, **more})
 
     def _start(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[bytes]:
         configuration = [part for setting in _CONFIGURATION for part in ("-c", setting)]
@@ -87,6 +90,7 @@ class Git:
             input=b"" if stdin is None else stdin.encode(),
             capture_output=True,
             check=False,
+            pass_fds=self.holding,
         )
 
 

@@ -13,9 +13,9 @@ from ledgerline.core.contracts import DatasetContract
 from ledgerline.core.identity import content_id
 from pipelines.features.errors import NothingAccepted
 from pipelines.features.manifest import InputFile
+from pipelines.ingestion.typed_rows import rows_schema
 from pipelines.validation import accepted_receipts
 from pipelines.validation.accepted import accepted_file
-from pipelines.validation.landed import row_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _read(
     ledger: Ledger, contract: DatasetContract, inputs: list[AcceptedFile], columns: tuple[str, ...], as_of: datetime
 ) -> pl.DataFrame:
     """Return the rows known at ``as_of`` of one dataset's files, with the path of the file that each came from."""
-    frames = [row_schema(contract).to_frame().select(columns).with_columns(path=pl.lit("", pl.String))]
+    frames = [rows_schema(contract).to_frame().select(columns).with_columns(path=pl.lit("", pl.String))]
     for accepted in inputs:
         if accepted.file.dataset == contract.name:
             rows = pl.read_parquet(_checked(ledger, accepted), columns=list(columns))

@@ -104,9 +104,11 @@ def _is_meant(tag: str, version: str) -> bool:
 
 def _fetch(ledger: Ledger, leaf: RecordedLeaf, files: Mapping[str, str], into: Path) -> list[Path]:
     workspace = Workspace(ledger.settings, ledger.clock)
-    commit = leaf.detail["commit"]
-    if not (workspace.path / ".git").exists() or workspace.git.commit(commit) is None:
+    tag = leaf.detail["tag"]
+    sealed = f"refs/tags/{tag}"
+    if not (workspace.path / ".git").exists() or workspace.git.commit(sealed) is None:
         raise VersionUnknown(
-            f"{workspace.path} has no commit {commit}, which sealed {leaf.id}; bring its git history back from a clone"
+            f"{workspace.path} has no tag {tag}, which sealed {leaf.id}: fetch it from a clone of the workspace, or "
+            "build again from the same inputs"
         )
-    return Remote(workspace.remote_url).fetch_all(files_at(workspace.git, commit, files), into)
+    return Remote(workspace.remote_url).fetch_all(files_at(workspace.git, sealed, files), into)

@@ -58,10 +58,14 @@ class Workspace:
             except BlockingIOError:
                 say("another process works in the workspace; waiting for it")
                 fcntl.flock(stream, fcntl.LOCK_EX)
-            if self._busy.exists():
-                self._recover()
-            yield
-            self._busy.unlink(missing_ok=True)  # not on an error: whatever it left is cleared away next time
+            self.git = Git(self.path, holding=(stream.fileno(),))
+            try:
+                if self._busy.exists():
+                    self._recover()
+                yield
+                self._busy.unlink(missing_ok=True)  # not on an error: whatever it left is cleared away next time
+            finally:
+                self.git = Git(self.path)
 
     def prepare(self) -> str:
         """Bring the clone into being and its code up to the project's; return the commit that it stands at.
@@ -118,7 +122,7 @@ class Workspace:
         index.unlink(missing_ok=True)
         build = git.with_environment({"GIT_INDEX_FILE": str(index)})
         build.run("read-tree", code_tree)
-        build.run("rm", "-r", "--cached", "--quiet", "--ignore-unmatch", *_DATA_OWNED)
+        build.run("rm", "-r", "--force", "--cached", "--quiet", "--ignore-unmatch", *_DATA_OWNED)
         for name in _DATA_OWNED if head else ():
             self._take_over(build, f"{head}:{name}", name)
         for name, content in self._own_files().items():
