@@ -9,7 +9,7 @@ import pytest
 
 from ledgerline.audit import Ledger
 from ledgerline.core.settings import PROJECT_ROOT, Settings
-from pipelines.ingestion import land
+from pipelines.ingestion import MappingInvalid, land, load_mapping
 
 HOW_TO = PROJECT_ROOT / "docs" / "how-to"
 
@@ -49,3 +49,13 @@ def test_example_lands_its_rows_exactly(
     both = known.join(rows, on="transaction_id", suffix="_paid")
     assert both.height == 7
     assert (both["event_time"] == both["event_time_paid"]).all()
+
+
+def test_page_shows_what_a_mistaken_mapping_says(tmp_path: Path) -> None:
+    sound = (HOW_TO / "example" / "ledgerline.yaml").read_text()
+    wrong = sound.replace("customer_id: Card token", "customer: Card token").replace(", unit: major", "")
+    (tmp_path / "my.yaml").write_text(wrong)
+    with pytest.raises(MappingInvalid) as invalid:
+        load_mapping(tmp_path / "my.yaml")
+    said = str(invalid.value).replace(f"{tmp_path}/", "")
+    assert f"```\nerror: {said}\n```" in (HOW_TO / "bring-your-own-files.md").read_text()
