@@ -192,9 +192,10 @@ def train(
     version: int | None = 1,
     fingerprint: str = VIEW.fingerprint,
     figures: Mapping[str, Any] | None = None,
+    training_set: str | None = None,
 ) -> str:
     """Train a small real model and put its bundle on record; return the digest."""
-    training_set = record_training_set(ledger)
+    training_set = training_set or record_training_set(ledger)
     run = Leaf(
         Kind.TRAINING_RUN,
         {
