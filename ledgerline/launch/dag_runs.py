@@ -121,9 +121,11 @@ class DagRun:
         """Return one line: state, tasks done of all, what runs and what failed, seconds."""
         running = [task.label for task in self.tasks if task.state is TaskState.RUNNING]
         retrying = [task.label for task in self.tasks if task.state is TaskState.UP_FOR_RETRY]
+        skipped = sum(task.state is TaskState.SKIPPED for task in self.tasks)
         parts = [
             "waiting for approval or data" if self.is_waiting else self.state.value,
             f"{self.done}/{len(self.tasks)} tasks",
+            *([f"{skipped} skipped"] if skipped else []),
             *([f"{len(self.failed)} failed: {', '.join(task.label for task in self.failed)}"] if self.failed else []),
             *([f"now {', '.join(running)}"] if running else []),
             *([f"to be retried {', '.join(retrying)}"] if retrying else []),

@@ -39,6 +39,7 @@ class Program:
         is_ready: Whether it serves now. A program that serves nobody is ready as soon as it runs.
         runs_once: Whether it is to end by itself, with status 0, before what comes ``after`` it starts.
         after: Which programs must have ended well before this one starts.
+        grace: Seconds that it gets between being asked to end and being killed.
         stops_last: Whether the others need it while they end.
         port: Where it listens, if it does.
     """
@@ -51,5 +52,6 @@ class Program:
     is_ready: IsReady = field(default=lambda _started: True)
     runs_once: bool = False
     after: tuple[Part, ...] = ()
+    grace: float = 3.0
     stops_last: bool = False
     port: int | None = None

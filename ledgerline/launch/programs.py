@@ -15,6 +15,12 @@ from ledgerline.launch.processes import PART_MARK
 from ledgerline.launch.program import IsReady, Part, Program
 from ledgerline.launch.readiness import answers
 
+# A running task is asked to end, and says so to the API server.
+_SCHEDULER_GRACE_SECONDS = 5.0
+# Both have nothing left to do when they are asked to end, but take many seconds over it.
+_TRIGGERER_GRACE_SECONDS = _API_SERVER_GRACE_SECONDS = 1.0
+# Requests that are being answered get their answer.
+_SCORING_GRACE_SECONDS = 11.0
 _MLFLOW_ALLOWED_HOSTS = "localhost:*,127.0.0.1:*,[::1]:*"
 
 
@@ -83,10 +89,16 @@ def _airflow_programs(launch: Launch) -> list[Program]:
     dag_processor = _airflow(launch, Part.DAG_PROCESSOR, "dag-processor")
     api_server = _airflow(launch, Part.API_SERVER, "api-server", "--host", host, "--port", str(port))
     started = [
-        replace(api_server, is_ready=lambda _started: api.health() is not None, stops_last=True, port=port),
-        replace(scheduler, is_ready=beating(lambda health: health.scheduler)),
+        replace(
+            api_server,
+            is_ready=lambda _started: api.health() is not None,
+            grace=_API_SERVER_GRACE_SECONDS,
+            stops_last=True,
+            port=port,
+        ),
+        replace(scheduler, is_ready=beating(lambda health: health.scheduler), grace=_SCHEDULER_GRACE_SECONDS),
         replace(dag_processor, is_ready=beating(lambda health: health.dag_processor)),
-        replace(triggerer, is_ready=beating(lambda health: health.triggerer)),
+        replace(triggerer, is_ready=beating(lambda health: health.triggerer), grace=_TRIGGERER_GRACE_SECONDS),
     ]
     if not launch.migrate:
         return started
@@ -113,7 +125,12 @@ def _scoring(launch: Launch) -> Program:
     host, port = launch.settings.host, launch.settings.scoring_port
     argv = (sys.executable, "-m", "ledgerline.services.scoring", "--host", host, "--port", str(port))
     program = _program(launch, Part.SCORING, argv, actor="scoring")
-    return replace(program, is_ready=lambda _started: answers(f"{launch.scoring_url}/healthz"), port=port)
+    return replace(
+        program,
+        is_ready=lambda _started: answers(f"{launch.scoring_url}/healthz"),
+        grace=_SCORING_GRACE_SECONDS,
+        port=port,
+    )
 
 
 def _demo_approver(launch: Launch) -> Program:

@@ -41,7 +41,7 @@ class StackState:
         processes = {
             child.program.part.value: {**child.identity, "port": child.program.port, "log": str(child.program.log)}
             for child in children
-            if child.identity is not None
+            if child.identity is not None and not child.program.runs_once
         }
         urls = {"airflow": launch.airflow_url, "mlflow": launch.mlflow_url, "scoring": launch.scoring_url}
         return cls(launch.token, launcher, processes, urls)

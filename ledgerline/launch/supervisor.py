@@ -15,8 +15,6 @@ from ledgerline.launch.program import Part, Program
 
 _LOOK_SECONDS = 0.2
 _READY_SECONDS = 180.0
-_GRACE_SECONDS = 6.0
-_LAST_GRACE_SECONDS = 5.0
 
 Say = Callable[[EventKind, str, str], None]
 
@@ -131,31 +129,30 @@ class Supervisor(threading.Thread):
         self._say(EventKind.RESTARTING, part, f"ended with {_how(status)}; starting again in {pause:.0f} s")
 
     def _end_everything(self) -> None:
-        """End what depends on others first; whoever outlives the grace is killed."""
-        for last, grace in ((False, _GRACE_SECONDS), (True, _LAST_GRACE_SECONDS)):
-            parts = {child.program.part.value for child in self.children if child.program.stops_last is last}
-            self._end_parts(parts, grace)
+        """End what depends on others first; whoever outlives its grace is killed."""
+        for last in (False, True):
+            self._end_programs([child.program for child in self.children if child.program.stops_last is last])
         kill_marked(**{STACK_MARK: self._token})
         for child in self.children:
             if child.process is not None:
                 child.process.wait()
 
-    def _end_parts(self, parts: set[str], grace: float) -> None:
-        def alive() -> list[psutil.Process]:
+    def _end_programs(self, programs: Sequence[Program]) -> None:
+        asked = time.monotonic()
+        for program in programs:
+            terminate(self._processes_of(program))
+        left = list(programs)
+        while left:
             for child in self.children:
-                child.ended()  # collect the dead: a zombie is nobody's problem but would still be listed
-            return [process for part in parts for process in self._of(part)]
-
-        for part in parts:
-            terminate(self._of(part))
-        deadline = time.monotonic() + grace
-        while alive() and time.monotonic() < deadline and not self._hurry.is_set():
+                child.ended()  # collects the dead: a zombie would still be listed
+            left = [program for program in left if self._processes_of(program)]
+            for program in left:
+                if self._hurry.is_set() or time.monotonic() - asked > program.grace:
+                    kill_marked(**{STACK_MARK: self._token, PART_MARK: program.part.value})
             time.sleep(_LOOK_SECONDS / 2)
-        for part in parts:
-            kill_marked(**{STACK_MARK: self._token, PART_MARK: part})
 
-    def _of(self, part: str) -> list[psutil.Process]:
-        return marked(**{STACK_MARK: self._token, PART_MARK: part})
+    def _processes_of(self, program: Program) -> list[psutil.Process]:
+        return marked(**{STACK_MARK: self._token, PART_MARK: program.part.value})
 
 
 def _how(status: int) -> str:
