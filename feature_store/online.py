@@ -131,6 +131,7 @@ class OnlineFeatures:
         """
         subject = self._event(event)
         with self._lock:
+            subject.labels = self._early_labels.get((subject.id, subject.event_time), ())
             first = self._known.get(subject.id)
             joins = first is None or not first.arrived_by(subject)
             seen = [
