@@ -31,4 +31,5 @@ class Measured:
                 self._metrics.answered(message["status"], time.perf_counter() - started)
             await send(message)
 
-        await self._app(scope, receive, note)
+        with self._metrics.under_way():
+            await self._app(scope, receive, note)

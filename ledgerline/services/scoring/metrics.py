@@ -1,5 +1,7 @@
 """What the scoring job tells Prometheus."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -28,6 +30,7 @@ class ScoringMetrics:
         self._batch = Histogram(
             "ledgerline_scoring_batch", "Decisions per durable commit", buckets=_BATCH, registry=self._registry
         )
+        self._in_flight = Gauge("ledgerline_scoring_in_flight", "Requests to score under way", registry=self._registry)
         self._shed = Counter("ledgerline_scoring_shed", "Requests turned away unqueued", registry=self._registry)
         self._loaded = Gauge(
             "ledgerline_scoring_loaded",
@@ -48,6 +51,15 @@ class ScoringMetrics:
             "1 while the newest deployment is refused and does not answer",
             registry=self._registry,
         )
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count one request to score for as long as it is under way."""
+        self._in_flight.inc()
+        try:
+            yield
+        finally:
+            self._in_flight.dec()
 
     def answered(self, status: int, seconds: float) -> None:
         """Count one request to score and how long it took."""

@@ -5,6 +5,7 @@ Loaded by path from the conftest files beside the tests.
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from io import BytesIO
@@ -22,10 +23,11 @@ from ledgerline.audit import Kind, Leaf, Ledger, Parent
 from ledgerline.core.clock import Clock, FixedClock, instant_text
 from ledgerline.core.identity import canonical_json
 from ledgerline.core.settings import PROJECT_ROOT, Settings
-from ledgerline.decisions.approval import key_in_force
+from ledgerline.decisions.approval import Statement, key_in_force
 from ledgerline.decisions.bundle import ManifestFields, ModelFormat, write_bundle
 from ledgerline.decisions.fraud import encode_reason_codes
-from pipelines.promotion import approve, create_key
+from pipelines.promotion import approve, create_key, find_bundle
+from pipelines.promotion.keys import open_key
 from pipelines.training.fraud.leaks import LeakCheckName
 
 AS_OF = datetime(2018, 10, 1, tzinfo=UTC)
@@ -135,7 +137,7 @@ def report(figures: Mapping[str, float] = GOOD, *, folds: int = 4, first: dateti
     }
 
 
-def record_feature_version(ledger: Ledger) -> tuple[str, list[str]]:
+def record_feature_version(ledger: Ledger, *, build: int) -> tuple[str, list[str]]:
     """Put raw files, batches, receipts and a feature version on record; return its leaf id and the labels' receipts."""
     transactions, labels = world()
     receipts = {
@@ -149,6 +151,7 @@ def record_feature_version(ledger: Ledger) -> tuple[str, list[str]]:
         "as_of": instant_text(AS_OF),
         "inputs": [{"dataset": name, "receipt": receipt} for name, receipt in receipts.items()],
         "partitions": [],
+        "build": build,
         "online_state": ledger.objects.put(online_state()),
     }
     leaf = Leaf(
@@ -164,8 +167,9 @@ def record_feature_version(ledger: Ledger) -> tuple[str, list[str]]:
     return ledger.log.append(leaf, parents), [receipts["fraud_labels"]]
 
 
-def record_training_set(ledger: Ledger) -> str:
-    feature_version, labels = record_feature_version(ledger)
+def record_training_set(ledger: Ledger, *, build: int = 1) -> str:
+    """Put a training set and all behind it on record; another ``build`` is another feature version of the same rows."""
+    feature_version, labels = record_feature_version(ledger, build=build)
     content = training_rows()
     leaf = Leaf(
         Kind.TRAINING_SET,
@@ -254,6 +258,28 @@ def approved_model(ledger: Ledger, *, approver: str = "bob", **training: Any) ->
         create_key(ledger, approver, passphrase=PASSPHRASE)
     approve(ledger, digest, approver=approver, role="validator", passphrase=PASSPHRASE)
     return digest
+
+
+def sign_as_trainer(ledger: Ledger, digest: str, *, approver: str) -> str:
+    """Record a genuine signature that ``approve`` would refuse to make."""
+    bundle = find_bundle(ledger, digest)
+    evaluation = ledger.log.latest(Kind.EVALUATION, bundle=digest)
+    key = key_in_force(ledger, approver) or create_key(ledger, approver, passphrase=PASSPHRASE)
+    assert evaluation is not None
+    now = ledger.clock.now()
+    statement = Statement(
+        family="fraud",
+        bundle=digest,
+        training_set=bundle.detail["training_set"],
+        evaluation=evaluation.id,
+        environment=ledger.settings.profile.value,
+        approver=approver,
+        role="validator",
+        signed_at=instant_text(now),
+        expires_at=instant_text(now + timedelta(days=30)),
+    )
+    signature = open_key(ledger, approver, passphrase=PASSPHRASE).sign(statement.content).hex()
+    return ledger.log.append(Leaf(Kind.APPROVAL, {**asdict(statement), "key": key.id, "signature": signature}))
 
 
 def payment(number: int, **changes: Any) -> dict[str, Any]:

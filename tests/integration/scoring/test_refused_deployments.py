@@ -1,0 +1,112 @@
+"""Bad deployments, one after the other, to one job that serves a good model: each is refused by its code."""
+
+import json
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ledgerline.audit import Ledger
+from ledgerline.core.clock import FixedClock, SystemClock
+from ledgerline.decisions.deployment import record_deployment
+
+
+@pytest.fixture(scope="module")
+def ledger(line: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    found: Ledger = line.open_ledger(tmp_path_factory.mktemp("refused"), SystemClock())
+    return found
+
+
+@pytest.fixture(scope="module")
+def good(ledger: Ledger, line: ModuleType) -> str:
+    digest: str = line.approved_model(ledger, trees=20)
+    record_deployment(ledger, digest)
+    return digest
+
+
+@pytest.fixture(scope="module")
+def job(ledger: Ledger, good: str, scoring: ModuleType) -> Iterator[Any]:
+    with scoring.ScoringProcess(ledger.settings.home) as running:
+        running.wait_until_ready(good)
+        yield running
+
+
+def _refused(job: Any, line: ModuleType, good: str, deployment: str) -> str:
+    code: str = job.wait_until_refused(deployment)
+    answer = job.score(line.payment(1, transaction_id=f"while-{deployment[:12]}")).json()
+    assert answer["model"]["digest"] == good
+    assert job.metric(f'ledgerline_scoring_refusals_total{{reason="{code}"}}') == 1
+    assert job.metric("ledgerline_scoring_newest_deployment_refused") == 1
+    assert job.ready()["ready"]
+    return code
+
+
+def test_one_byte_changed_after_the_approval_is_not_loaded(
+    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str
+) -> None:
+    digest = line.approved_model(ledger, trees=21)
+    manifest = json.loads(ledger.objects.get(digest))
+    path = Path(ledger.objects.location(manifest["files"]["model.ubj"]["sha256"]))
+    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    deployment = record_deployment(ledger, digest)
+    assert _refused(job, line, good, deployment.id) == "object_corrupt"
+
+
+def test_a_model_that_nobody_signed_is_not_loaded(
+    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str
+) -> None:
+    digest = line.train(ledger, trees=22)
+    line.pass_gates(ledger, digest)
+    assert _refused(job, line, good, scoring.forge_deployment(ledger, digest)) == "unsigned"
+
+
+def test_a_model_whose_approval_has_lapsed_is_not_loaded(
+    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str
+) -> None:
+    past = FixedClock(datetime.now(UTC) - timedelta(days=60))
+    back_then = line.open_ledger(ledger.settings.home, past)
+    digest = line.approved_model(back_then, trees=23)
+    deployment = record_deployment(back_then, digest)
+    assert _refused(job, line, good, deployment.id) == "expired"
+
+
+def test_a_model_signed_for_another_environment_is_not_loaded(
+    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str
+) -> None:
+    live = line.open_ledger(ledger.settings.home, SystemClock(), profile="live")
+    digest = line.approved_model(live, trees=24)
+    assert _refused(job, line, good, scoring.forge_deployment(ledger, digest)) == "wrong_environment"
+
+
+def test_a_model_trained_on_other_features_is_not_loaded(
+    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str
+) -> None:
+    digest = line.approved_model(ledger, trees=25, fingerprint="f" * 64)
+    deployment = record_deployment(ledger, digest)
+    assert _refused(job, line, good, deployment.id) == "features_differ"
+
+
+def test_a_model_signed_by_whoever_trained_it_is_not_loaded(
+    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str
+) -> None:
+    digest = line.train(ledger, trees=26, trained_by="bob")
+    line.pass_gates(ledger, digest)
+    line.sign_as_trainer(ledger, digest, approver="bob")
+    assert _refused(job, line, good, scoring.forge_deployment(ledger, digest)) == "trained_it"
+
+
+def test_a_good_deployment_after_bad_ones_is_taken_up(job: Any, ledger: Ledger, line: ModuleType, good: str) -> None:
+    digest = line.approved_model(ledger, trees=27, version=27)
+    record_deployment(ledger, digest)
+    job.wait_until_ready(digest)
+    assert job.ready()["refused_deployment"] is None
+    assert job.metric("ledgerline_scoring_newest_deployment_refused") == 0
+    record_deployment(ledger, good)  # as the other tests want to find it
+    job.wait_until_ready(good)
