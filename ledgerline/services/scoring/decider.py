@@ -92,6 +92,7 @@ class Decider:
         self._ledger = ledger
         self._metrics = metrics
         self._queue: queue.Queue[_Asked | _Install | _Stop] = queue.Queue(maxsize=waiting)
+        metrics.watch_queue(self._queue.qsize)
         self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
         self._serving: Serving | None = None
 

@@ -1,6 +1,6 @@
 """What the scoring job tells Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -31,6 +31,9 @@ class ScoringMetrics:
             "ledgerline_scoring_batch", "Decisions per durable commit", buckets=_BATCH, registry=self._registry
         )
         self._in_flight = Gauge("ledgerline_scoring_in_flight", "Requests to score under way", registry=self._registry)
+        self._waiting = Gauge(
+            "ledgerline_scoring_waiting", "Requests that wait for the decider", registry=self._registry
+        )
         self._shed = Counter("ledgerline_scoring_shed", "Requests turned away unqueued", registry=self._registry)
         self._loaded = Gauge(
             "ledgerline_scoring_loaded",
@@ -60,6 +63,10 @@ class ScoringMetrics:
             yield
         finally:
             self._in_flight.dec()
+
+    def watch_queue(self, length: Callable[[], int]) -> None:
+        """Report how many requests wait, asked for when Prometheus asks."""
+        self._waiting.set_function(length)
 
     def answered(self, status: int, seconds: float) -> None:
         """Count one request to score and how long it took."""

@@ -92,20 +92,30 @@ def test_every_answer_that_left_before_a_kill_is_on_record(
 def test_what_cannot_be_recorded_is_not_answered_and_not_remembered(
     ledger: Ledger, line: ModuleType, scoring: ModuleType, digest: str, database: sqlite3.Connection
 ) -> None:
-    payments = [line.payment(number, customer_id="new-card") for number in range(3)]
-    with scoring.ScoringProcess(ledger.settings.home) as job:
+    """The second payment is decided on, then lost with the third, whose row the database refuses."""
+    first, second, third, last = (line.payment(number, customer_id="new-card") for number in range(4))
+    with scoring.ScoringProcess(ledger.settings.home) as job, ThreadPoolExecutor(3) as pool:
         job.wait_until_ready(digest)
-        first = job.score(payments[0])
+        answered = [job.score(first)]
         database.execute(
-            "CREATE TRIGGER full_disk BEFORE INSERT ON decision BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            "CREATE TRIGGER full_disk BEFORE INSERT ON decision WHEN NEW.subject = 'live-2' "
+            "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
         )
-        lost = job.score(payments[1])
+        database.execute("BEGIN IMMEDIATE")  # while the log takes nothing, the two come into one batch behind another
+        pool.submit(job.score, line.payment(9))
+        scoring.until(lambda: job.metric("ledgerline_scoring_in_flight") == 1)
+        asked = []
+        for payment in (second, third):
+            asked.append(pool.submit(job.score, payment))
+            scoring.until(lambda: job.metric("ledgerline_scoring_waiting") == len(asked))
+        database.execute("ROLLBACK")
+        lost = [each.result() for each in asked]
         database.execute("DROP TRIGGER full_disk")
         job.wait_until_ready(digest)
-        last = job.score(payments[2])
-    assert (lost.status_code, lost.json()["code"]) == (503, "not_recorded")
-    assert counts(ledger, [first, last]) == [1.0, 2.0]
-    assert len(ledger.log.leaves(Kind.REQUEST)) == 2
+        answered.append(job.score(last))
+    assert {(response.status_code, response.json()["code"]) for response in lost} == {(503, "not_recorded")}
+    assert counts(ledger, answered) == [1.0, 2.0]
+    assert sorted(decision.subject for decision in decisions_after(ledger, "fraud")) == ["live-0", "live-3", "live-9"]
 
 
 def test_more_requests_than_may_wait_are_turned_away_at_once(
