@@ -1,5 +1,6 @@
 """Hand-made training rows: small enough to work a figure out on paper."""
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,11 +55,9 @@ def training_rows() -> Callable[..., pl.DataFrame]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def published_data() -> Path:
     """The folder of published data, or a skip."""
-    import os
-
     folder = Path(os.environ.get("LEDGERLINE_SHARED_DATA", PROJECT_ROOT.parent / "shared" / "data"))
     if not (folder / "transactions" / "card_transactions_2018.parquet").is_file():
         pytest.skip(f"the published card transactions are not in {folder}; set LEDGERLINE_SHARED_DATA")
