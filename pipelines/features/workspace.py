@@ -73,6 +73,12 @@ class Workspace:
         Raises:
             WorkspaceUnusable: The folder holds a repository that Ledgerline did not make.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self._is_ours():
+            raise WorkspaceUnusable(
+                f"{self.path} is a git repository that Ledgerline did not make; "
+                "set LEDGERLINE_WORKSPACE to a folder of its own"
+            )
         self._busy.touch()
         self._ensure_repository()
         git = self.dated_git()
@@ -104,14 +110,16 @@ class Workspace:
         logging.getLogger("dvc").setLevel(logging.WARNING)
         return Repo(str(self.path))
 
+    def _is_ours(self) -> bool:
+        """Whether nothing would be lost: there is no repository yet, no commit in it, or it is marked as ours."""
+        return (
+            not (self.path / ".git").exists()
+            or self.git.answers("config", "--local", _OURS) == "true"
+            or self.git.commit("HEAD") is None
+        )
+
     def _ensure_repository(self) -> None:
-        if (self.path / ".git").exists() and self.git.commit("HEAD") and self.git.answers("config", _OURS) != "true":
-            raise WorkspaceUnusable(
-                f"{self.path} is a git repository that Ledgerline did not make; "
-                "set LEDGERLINE_WORKSPACE to a folder of its own"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        if self.git.answers("config", "--local", _OURS) != "true" or self.git.answers("rev-parse", "HEAD") is None:
+        if self.git.answers("config", "--local", _OURS) != "true" or self.git.commit("HEAD") is None:
             self.git.run("init", "--quiet")
             self.git.run("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
             self.git.run("config", _OURS, "true")
@@ -166,13 +174,13 @@ class Workspace:
 
     def _recover(self) -> None:
         """Clear away what a killed process left: locks, half-written commits, files that no commit names."""
-        if not (self.path / ".git").exists():
+        if not (self.path / ".git").exists() or not self._is_ours():
             return
         for left in (*(self.path / ".git").rglob("*.lock"), *(self.path / ".git").glob("*.index")):
             left.unlink(missing_ok=True)
         for name in _DVC_LOCKS:
             (self.path / ".dvc" / "tmp" / name).unlink(missing_ok=True)
-        if not self.git.commit("HEAD") or self.git.answers("config", _OURS) != "true":
+        if not self.git.commit("HEAD"):
             return
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
         self.git.run("reset", "--quiet", "--hard", "HEAD")
