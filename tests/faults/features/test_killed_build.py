@@ -1,6 +1,8 @@
 """A build that is killed anywhere, or runs twice at once, ends in the evidence of one that was left alone."""
 
+import fcntl
 import multiprocessing
+import os
 import runpy
 import shutil
 from dataclasses import dataclass
@@ -139,3 +141,27 @@ def test_two_builds_at_once_end_in_one_version(undisturbed, start, check, open_h
     assert [process.exitcode for process in both] == [0, 0]
     check("twice")
     assert len(open_home("twice").log.leaves(Kind.FEATURE_VERSION)) == 1
+
+
+def test_lock_outlives_a_killed_builder_for_as_long_as_its_git_command_runs(ledger, tmp_path):
+    """Otherwise whoever comes next would clear away the locks of a command that still writes."""
+    workspace = Workspace(ledger.settings, ledger.clock)
+    with workspace.locked():
+        workspace.prepare()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    arguments = {"home": ledger.settings.home, "project": ledger.settings.project, "pipe": pipe}
+    script = str(SCRIPT.with_name("hold_lock.py"))
+    holder = _processes.Process(
+        target=runpy.run_path, args=(script,), kwargs={"init_globals": {"arguments": arguments}}
+    )
+    holder.start()
+
+    with pipe.open("w"):  # opens once the command reads
+        holder.kill()
+        holder.join(DEADLINE_SECONDS)
+        with (tmp_path / "home" / ".workspace.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    with workspace.locked():
+        assert workspace.git.run("status", "--porcelain") == ""
