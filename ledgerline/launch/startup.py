@@ -1,5 +1,6 @@
 """Start the local stack: one launcher a home, everything on loopback, nothing left behind."""
 
+import atexit
 import os
 import sqlite3
 import time
@@ -20,7 +21,7 @@ from ledgerline.launch.layout import Layout
 from ledgerline.launch.log_files import set_aside
 from ledgerline.launch.ports import free_port, require_loopback
 from ledgerline.launch.processes import end_all, identity_of, of_earlier_launches
-from ledgerline.launch.program import Part, Program
+from ledgerline.launch.program import AIRFLOW_PARTS, Part, Program
 from ledgerline.launch.programs import Launch, parts_of, programs_of
 from ledgerline.launch.stack import Report, Reporter, Stack, end, interrupting_signals
 from ledgerline.launch.state import StackState, only_launcher
@@ -58,17 +59,27 @@ def start(
     require_loopback(settings.host)
     reporter = Reporter(report)
     layout = Layout.of(settings)
-    with ExitStack() as cleanup:
+    cleanup = ExitStack()
+    # A signal may arrive when we have let go of the stack and the caller has not taken it yet.
+    atexit.register(cleanup.close)
+    cleanup.callback(atexit.unregister, cleanup.close)
+    try:
         cleanup.enter_context(only_launcher(layout.lock_file))
         cleanup.enter_context(interrupting_signals())
         _end_stale(layout, reporter)
         launch, programs = _plan(settings, layout, parts_of(settings) if parts is None else parts, reporter)
-        _configure_airflow(launch, dags or settings.project / "dags")
+        parts_to_run = {program.part for program in programs}
+        if parts_to_run & AIRFLOW_PARTS:
+            _configure_airflow(launch, dags or settings.project / "dags")
         supervisor = _supervise(launch, programs, reporter, cleanup)
         _await_ready(supervisor)
-        launch.layout.airflow_version_file.write_text(_airflow_version(), encoding="ascii")
+        if Part.AIRFLOW_DATABASE in parts_to_run:
+            layout.airflow_version_file.write_text(_airflow_version(), encoding="ascii")
         reporter.say(EventKind.STACK_READY, "stack", "every process serves")
-        return Stack(launch, supervisor=supervisor, reporter=reporter, cleanup=cleanup.pop_all())
+        return Stack(launch, supervisor=supervisor, reporter=reporter, cleanup=cleanup)
+    except BaseException:
+        cleanup.close()
+        raise
 
 
 def _end_stale(layout: Layout, reporter: Reporter) -> None:
