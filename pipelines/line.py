@@ -1,5 +1,7 @@
 """Whether the line from source files to a deployed model has anything left to do."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from ledgerline.audit import Ledger
@@ -12,8 +14,26 @@ _CODE = ("pipelines", "feature_store", "ledgerline/core", "ledgerline/audit", "l
 _KNOBS = ("params.yaml", "policies", "great_expectations/expectations", "requirements.lock")
 
 
+_SOURCE = "source.json"
+
+
 class OtherSource(LedgerlineError):
     """The home holds another source's data."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSource:
+    """What fills a home.
+
+    Attributes:
+        name: The mapping's name.
+        data: The folder of files; None for the simulated world.
+        mapping: The mapping file, where one was named.
+    """
+
+    name: str
+    data: Path | None
+    mapping: Path | None
 
 
 def inputs_id(ledger: Ledger) -> str:
@@ -49,20 +69,36 @@ def note_at_rest(ledger: Ledger, inputs: str) -> None:
 
 
 def claim_home(ledger: Ledger) -> None:
-    """Bind the home to its source on first use.
+    """Bind the home to its source on first use, so that later commands find it without being told.
 
     Raises:
         OtherSource: It holds another source's data, which must not be mixed with this one's.
     """
-    name = choose_mapping(ledger.settings).name
-    claim = ledger.settings.home / "source"
-    if not claim.exists():
-        write_atomically(claim, name.encode())
-    elif (holds := claim.read_text()) != name:
+    settings = ledger.settings
+    name = choose_mapping(settings).name
+    held = source_of_home(settings.home)
+    if held is not None and held.name != name:
         raise OtherSource(
-            f"{ledger.settings.home} holds the data of {holds!r}, not of {name!r}; payments of two sources must not be "
+            f"{settings.home} holds the data of {held.name!r}, not of {name!r}; payments of two sources must not be "
             "mixed. Name another home (LEDGERLINE_HOME=...), or remove this one (`make clean`)"
         )
+    source = HomeSource(name, settings.data, settings.mapping)
+    if source != held:
+        written = {
+            "name": name,
+            "data": source.data and str(source.data),
+            "mapping": source.mapping and str(source.mapping),
+        }
+        write_atomically(settings.home / _SOURCE, json.dumps(written).encode())
+
+
+def source_of_home(home: Path) -> HomeSource | None:
+    """Return the source that a home is bound to; None before the first ingestion."""
+    try:
+        found = json.loads((home / _SOURCE).read_text())
+    except FileNotFoundError:
+        return None
+    return HomeSource(found["name"], *(found[key] and Path(found[key]) for key in ("data", "mapping")))
 
 
 def _marker(ledger: Ledger) -> Path:

@@ -38,7 +38,7 @@ def trace(
             )
         )
     else:
-        OUT.print(tree(start, every=every))
+        OUT.print(tree(start, every=every), soft_wrap=False)
         OUT.print(describe_files(files))
     if any(file.problem for file in files):
         raise typer.Exit(1)

@@ -19,9 +19,11 @@ _MODELS = {"xgboost": "XGBoost (ours)", "logistic_regression": "logistic regress
 
 def show_data(ledger: Ledger) -> None:
     """Show what was landed, what was let in, and why the rest was not."""
+    from pipelines.validation.current import current_receipts
+
     table = Table("dataset", "batches", "rows landed", "accepted", "quarantined", "reasons", title="Data")
-    receipts = ledger.log.leaves(Kind.VALIDATION_RECEIPT)
-    for dataset in dict.fromkeys(receipt.identity["dataset"] for receipt in receipts):
+    receipts = current_receipts(ledger)
+    for dataset in sorted({receipt.identity["dataset"] for receipt in receipts}):
         own = [receipt for receipt in receipts if receipt.identity["dataset"] == dataset]
         reasons: Counter[str] = Counter()
         for receipt in own:
@@ -118,7 +120,8 @@ def show_approvals(ledger: Ledger, bundle: RecordedLeaf) -> None:
                 "In the `live` profile nothing is deployed until the people of policies/approvals.yaml have signed.",
                 border_style="red",
                 title="[red]demo approver[/red]",
-            )
+            ),
+            soft_wrap=False,
         )
     deployment = current(ledger, bundle.detail["family"])
     if deployment is not None and deployment.bundle == bundle.identity["digest"]:
@@ -131,7 +134,7 @@ def show_trace(ledger: Ledger, decision_id: str) -> bool:
     """Show the walk back from a decision; return whether every raw byte behind it still holds."""
     start = trace(ledger.log, resolve(ledger.log, decision_id))
     files = raw_bytes(ledger.objects, start)
-    OUT.print(tree(start))
+    OUT.print(tree(start), soft_wrap=False)
     OUT.print(describe_files(files))
     return bool(files) and not any(file.problem for file in files)
 

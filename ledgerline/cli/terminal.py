@@ -42,16 +42,22 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of 
 
 
 def settings_for(data: Path | None = None, mapping: Path | None = None) -> Settings:
-    """Read the settings, with what the command line says on top."""
-    overrides = {name: value.resolve() for name, value in (("data", data), ("mapping", mapping)) if value is not None}
-    return Settings(**overrides)  # type: ignore[arg-type]
+    """Read the settings, with what the command line says on top, and for the source what the home is bound to."""
+    from pipelines.line import source_of_home
+
+    said = {name: value.resolve() for name, value in (("data", data), ("mapping", mapping)) if value is not None}
+    settings = Settings(**said)  # type: ignore[arg-type]
+    held = source_of_home(settings.home)
+    if held is None or settings.data is not None:
+        return settings
+    return Settings(data=held.data, mapping=settings.mapping or held.mapping)
 
 
 def open_ledger(settings: Settings | None = None) -> Ledger:
     """Open the installation's ledger."""
     from ledgerline.audit import Ledger
 
-    return Ledger.open(settings or Settings())
+    return Ledger.open(settings or settings_for())
 
 
 def progress(prefix: str) -> Callable[[str], None]:
