@@ -37,7 +37,7 @@ def compute(view: FeatureView, transactions: pl.DataFrame, labels: pl.DataFrame)
         view: The declaration.
         transactions: Accepted rows of the view's events, in any order; columns beyond the view's are ignored. A
             repeated id counts once, as it first arrived.
-        labels: Accepted rows of the view's labels. A label counts for the event that it names by id and ``event_time``.
+        labels: Accepted rows of the view's labels. A label counts for the event that it names.
 
     Returns:
         One row an event in arrival order: the view's key columns, then its features (Int64 or Float64, never null).
@@ -127,9 +127,8 @@ class _History:
 
 def _label_spells(view: FeatureView, events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Return one row a label: its event's arrival position, and the instants between which it is the newest known."""
-    named = events.select(view.event_id, "event_time").with_row_index("event")
-    matched = labels.join(named, on=[view.event_id, "event_time"], how="inner")
-    ordered = matched.sort("event", "available_at", *view.label_measures)
+    named = events.select(view.event_id).with_row_index("event")
+    ordered = labels.join(named, on=view.event_id, how="inner").sort("event", "available_at", *view.label_measures)
     known_from = pl.col("available_at").to_physical()
     replaced = pl.when(pl.col("event").shift(-1) == pl.col("event")).then(known_from.shift(-1))
     return ordered.select(

@@ -57,6 +57,13 @@ class _Event:
         return value
 
 
+class _EarlyLabels(NamedTuple):
+    """Labels of an event that has not arrived, and when to stop waiting for it."""
+
+    expires: int
+    labels: tuple[_Label, ...]  # ascending
+
+
 class _Window(NamedTuple):
     """One window of a view, ready for use."""
 
@@ -88,8 +95,8 @@ class OnlineFeatures:
         self._windows = tuple(_windows(view))
         self._by_entity: tuple[dict[str, list[_Event]], ...] = tuple({} for _ in view.entities)
         self._known: dict[str, _Event] = {}
-        self._early_labels: dict[tuple[str, int], tuple[_Label, ...]] = {}
-        self._expiring: list[tuple[int, str, int]] = []
+        self._early_labels: dict[str, _EarlyLabels] = {}
+        self._expiring: list[tuple[int, str]] = []  # a heap: when to look whether something has expired, and what
         self._kept = microseconds(view.horizon + DISORDER)
         self._now = 0
         self._lock = threading.Lock()
@@ -116,7 +123,7 @@ class OnlineFeatures:
                 if available_at is not None:
                     self._remember(_Event(event_id, of, event_time, available_at, value))
                 if known_from is not None:
-                    self._attach(event_id, event_time, _Label(known_from, label))
+                    self._attach(event_id, max(event_time, known_from), _Label(known_from, label))
 
     def vector(self, event: Mapping[str, Any]) -> dict[str, float]:
         """Return the features of ``event`` as a decision at its ``available_at`` sees them, itself included.
@@ -131,7 +138,7 @@ class OnlineFeatures:
         """
         subject = self._event(event)
         with self._lock:
-            subject.labels = self._early_labels.get((subject.id, subject.event_time), ())
+            subject.labels = self._labels_before(subject)
             first = self._known.get(subject.id)
             joins = first is None or not first.arrived_by(subject)
             seen = [
@@ -171,7 +178,7 @@ class OnlineFeatures:
         values = tuple(_whole(label, column, contract) for column in self._view.label_measures)
         known_from = _instant(label, "available_at", contract)
         with self._lock:
-            self._attach(event_id, event_time, _Label(known_from, values))
+            self._attach(event_id, max(event_time, known_from), _Label(known_from, values))
             self._forget(known_from)
 
     def _event(self, event: Mapping[str, Any]) -> _Event:
@@ -187,20 +194,26 @@ class OnlineFeatures:
     def _remember(self, event: _Event) -> None:
         if event.id in self._known:
             return
-        event.labels = self._early_labels.pop((event.id, event.event_time), ())
+        event.labels = self._labels_before(event)
+        self._early_labels.pop(event.id, None)
         self._known[event.id] = event
         for known, name in zip(self._by_entity, event.entities, strict=True):
             known.setdefault(name, []).append(event)
-        heapq.heappush(self._expiring, (event.event_time + self._kept, event.id, event.event_time))
+        heapq.heappush(self._expiring, (event.event_time + self._kept, event.id))
 
-    def _attach(self, event_id: str, event_time: int, label: _Label) -> None:
+    def _labels_before(self, event: _Event) -> tuple[_Label, ...]:
+        early = self._early_labels.get(event.id)
+        return early.labels if early else ()
+
+    def _attach(self, event_id: str, newest_instant: int, label: _Label) -> None:
         event = self._known.get(event_id)
-        if event is not None and event.event_time == event_time:
+        if event is not None:
             event.labels = tuple(sorted((*event.labels, label)))
             return
-        key = (event_id, event_time)
-        self._early_labels[key] = tuple(sorted((*self._early_labels.get(key, ()), label)))
-        heapq.heappush(self._expiring, (event_time + self._kept, event_id, event_time))
+        early = self._early_labels.get(event_id, _EarlyLabels(0, ()))
+        expires = max(early.expires, newest_instant + self._kept)
+        self._early_labels[event_id] = _EarlyLabels(expires, tuple(sorted((*early.labels, label))))
+        heapq.heappush(self._expiring, (expires, event_id))
 
     def _forget(self, now: int) -> None:
         """Drop what can no longer matter at ``now``, a bounded number of things at a time."""
@@ -208,10 +221,12 @@ class OnlineFeatures:
         for _ in range(_FORGOTTEN_AT_ONCE):
             if not self._expiring or self._expiring[0][0] > self._now:
                 return
-            _, event_id, event_time = heapq.heappop(self._expiring)
-            self._early_labels.pop((event_id, event_time), None)
+            _, event_id = heapq.heappop(self._expiring)
+            early = self._early_labels.get(event_id)
+            if early is not None and early.expires <= self._now:
+                del self._early_labels[event_id]
             event = self._known.get(event_id)
-            if event is not None and event.event_time == event_time:
+            if event is not None and event.event_time + self._kept <= self._now:
                 del self._known[event_id]
                 self._remove(event)
 

@@ -29,18 +29,23 @@ def recent_events(view: FeatureView, transactions: pl.DataFrame, labels: pl.Data
     Raises:
         SourceInvalid: A column is absent, of another type or holds a null.
     """
-    matters = (pl.col("available_at") <= as_of) & (pl.col("event_time") > as_of - view.horizon - DISORDER)
-    events = events_in_arrival_order(view, transactions).filter(matters)
-    subject = [view.event_id, "event_time"]
+    known = pl.col("available_at") <= as_of
+    oldest = as_of - view.horizon - DISORDER
+    events = events_in_arrival_order(view, transactions).filter(known)
     newest = (
         labels_of(view, labels)
-        .filter(matters)
+        .filter(known)
         .sort("available_at", *view.label_measures)
-        .unique(subject, keep="last", maintain_order=True)
+        .unique(view.event_id, keep="last", maintain_order=True)
         .rename({"available_at": LABEL_AVAILABLE_AT})
     )
-    labelled = events.join(newest, on=subject, how="left", maintain_order="left")
-    early = newest.join(events, on=subject, how="anti", maintain_order="left").sort(LABEL_AVAILABLE_AT, view.event_id)
+    recent = events.filter(pl.col("event_time") > oldest)
+    labelled = recent.join(newest.drop("event_time"), on=view.event_id, how="left", maintain_order="left")
+    early = (
+        newest.join(events, on=view.event_id, how="anti", maintain_order="left")
+        .filter(pl.max_horizontal("event_time", LABEL_AVAILABLE_AT) > oldest)
+        .sort(LABEL_AVAILABLE_AT, view.event_id)
+    )
     return pl.concat([labelled, early], how="diagonal").select(
         *view.event_columns, *view.label_measures, LABEL_AVAILABLE_AT
     )

@@ -141,8 +141,7 @@ class FeatureView:
         description: One sentence.
         owner: Who answers questions about it.
         events: Contract of the events; its first key column names an event.
-        labels: Contract of the labels; the same column names the event that a label is about, and ``event_time`` is
-            that event's.
+        labels: Contract of the labels; the same column names the event that a label is about.
         entities: Columns of the events that windows are kept for.
         features: In the order in which models see them.
 

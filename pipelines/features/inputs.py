@@ -20,21 +20,19 @@ from pipelines.validation.accepted import accepted_file
 
 @dataclass(frozen=True, slots=True)
 class AcceptedFile:
-    """One accepted file, and the times that say which decisions it can influence.
+    """One accepted file.
 
     Attributes:
         file: Its entry in a manifest.
         receipt: The receipt that let its rows in.
         first_available: The earliest ``available_at`` of its rows.
         last_available: The latest.
-        last_event: The latest ``event_time`` of its rows.
     """
 
     file: InputFile
     receipt: RecordedLeaf
     first_available: datetime
     last_available: datetime
-    last_event: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,14 @@ class History:
         labels: Rows of the view's labels.
         contents: For each input path, what names the rows of it that count: its hash, or a hash over that and the ids
             in it that had arrived before.
+        last_event: For each input path with rows that count, the latest ``event_time`` of the events they are about; a
+            label's own is not relied on.
     """
 
     events: pl.DataFrame
     labels: pl.DataFrame
     contents: dict[str, str]
+    last_event: dict[str, datetime]
 
 
 def accepted_inputs(ledger: Ledger, view: FeatureView, as_of: datetime) -> tuple[AcceptedFile, ...]:
@@ -77,14 +78,20 @@ def read_history(ledger: Ledger, view: FeatureView, inputs: Iterable[AcceptedFil
     inputs = list(inputs)
     events, ignored = _first_arrivals(view, _read(ledger, view.events, inputs, view.event_columns, as_of))
     label_columns = (view.event_id, "event_time", "available_at", *view.label_measures)
-    labels = _read(ledger, view.labels, inputs, label_columns, as_of).drop("path")
+    labels = _read(ledger, view.labels, inputs, label_columns, as_of)
     contents = {
         accepted.file.path: content_id([accepted.file.sha256, ignored[accepted.file.path]])
         if accepted.file.path in ignored
         else accepted.file.sha256
         for accepted in inputs
     }
-    return History(events, labels, contents)
+    labelled = labels.select(view.event_id, "path").join(events.select(view.event_id, "event_time"), on=view.event_id)
+    last_event = _latest_by_path(events) | _latest_by_path(labelled)
+    return History(events.drop("path"), labels.drop("path"), contents, last_event)
+
+
+def _latest_by_path(rows: pl.DataFrame) -> dict[str, datetime]:
+    return dict(rows.group_by("path").agg(pl.col("event_time").max()).iter_rows())
 
 
 def _files(ledger: Ledger, contract: DatasetContract, as_of: datetime) -> list[AcceptedFile]:
@@ -101,9 +108,8 @@ def _accepted_file(receipt: RecordedLeaf) -> AcceptedFile:
         sha256=receipt.identity["accepted_sha256"],
         path=receipt.detail["accepted_path"],
     )
-    times = (receipt.detail[name] for name in ("available_at_min", "available_at_max", "event_time_max"))
-    first_available, last_available, last_event = (datetime.fromisoformat(text) for text in times)
-    return AcceptedFile(file, receipt, first_available, last_available, last_event)
+    first, last = (datetime.fromisoformat(receipt.detail[name]) for name in ("available_at_min", "available_at_max"))
+    return AcceptedFile(file, receipt, first_available=first, last_available=last)
 
 
 def _read(
@@ -129,8 +135,8 @@ def _checked(ledger: Ledger, accepted: AcceptedFile) -> Path:
 def _first_arrivals(view: FeatureView, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Return the rows whose id had not arrived before and, for each file with others, a hash over those."""
     if rows[view.event_id].n_unique() == rows.height:
-        return rows.drop("path"), {}
+        return rows, {}
     ordered = rows.sort("available_at", maintain_order=True)
     first = ordered[view.event_id].is_first_distinct()
     repeats = ordered.filter(~first).group_by("path").agg(pl.col(view.event_id).sort())
-    return ordered.filter(first).drop("path"), {path: content_id(ids) for path, ids in repeats.iter_rows()}
+    return ordered.filter(first), {path: content_id(ids) for path, ids in repeats.iter_rows()}

@@ -58,7 +58,7 @@ def days_of(view: FeatureView, inputs: Sequence[AcceptedFile], history: History,
     itself decided on the day. A day that ``as_of`` cuts short has another stamp than the whole day.
     """
     dates = history.events["available_at"].dt.date().unique().sort()
-    return [_day(view, day, inputs, history.contents, as_of) for day in dates]
+    return [_day(view, day, inputs, history, as_of) for day in dates]
 
 
 def write_missing(
@@ -85,15 +85,14 @@ def write_missing(
     return [found[day.path] for day in days]
 
 
-def _day(
-    view: FeatureView, day: date, inputs: Sequence[AcceptedFile], contents: Mapping[str, str], as_of: datetime
-) -> Day:
+def _day(view: FeatureView, day: date, inputs: Sequence[AcceptedFile], history: History, as_of: datetime) -> Day:
     unnamed = Day(day, "")
+    in_a_window = {path for path, last in history.last_event.items() if last + view.horizon > unnamed.start}
     influences = [
-        contents[accepted.file.path]
+        history.contents[accepted.file.path]
         for accepted in inputs
         if accepted.first_available < unnamed.end
-        and (accepted.last_event + view.horizon > unnamed.start or accepted.last_available >= unnamed.start)
+        and (accepted.file.path in in_a_window or accepted.last_available >= unnamed.start)
     ]
     stamp = content_id(
         {

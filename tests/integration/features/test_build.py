@@ -140,6 +140,28 @@ def test_backdated_file_rebuilds_the_days_that_it_can_influence_and_no_others(
     assert changed == {f"{midnights(day):%Y-%m-%d}" for day in in_a_window}
 
 
+def test_backdated_labels_rebuild_by_the_payments_they_name_whatever_time_they_state(
+    open_home, accept, history, midnights
+):
+    transactions, _ = history.of_days(0, 40)
+    misdated = history.labels.head(100).with_columns(
+        event_time=pl.lit(midnights(-300)).cast(transactions.schema["event_time"]), is_fraud=pl.lit(True)
+    )
+    in_two_steps, at_once = open_home("in_two_steps"), open_home("at_once")
+    accept(in_two_steps, "transactions", transactions)
+    before = build(in_two_steps, VIEW, as_of=midnights(40))
+    for ledger in (in_two_steps, at_once):
+        accept(ledger, "fraud_labels", misdated)
+    accept(at_once, "transactions", transactions)
+
+    after = build(in_two_steps, VIEW, as_of=midnights(40))
+
+    assert after.id == build(at_once, VIEW, as_of=midnights(40)).id
+    risk = pl.col("terminal_risk_30d").sum()
+    assert read_features(in_two_steps, before.id).select(risk).collect().item() == 0
+    assert read_features(in_two_steps, after.id).select(risk).collect().item() > 0
+
+
 def test_changed_definition_is_another_version_and_retires_the_old_partitions(ledger, deliver, midnights, monkeypatch):
     deliver(ledger, 0, 5)
     old = build(ledger, VIEW, as_of=midnights(5))

@@ -110,10 +110,10 @@ def test_label_of_a_payment_that_is_late_counts_once_the_payment_has_arrived(com
     assert (rows["after"]["delayed_count"], rows["after"]["risk"]) == (1, 1.0)
 
 
-def test_label_that_names_another_time_than_its_payment_is_not_its_label(computed, payment, label):
-    rows = computed([payment("1", 0), payment("2", 6)], [label("1", 1, known=5)])
+def test_label_is_its_payments_by_id_whatever_time_it_states(computed, payment, label):
+    rows = computed([payment("1", 0), payment("2", 6)], [label("1", -500, known=5), label("nobody's", 0, known=5)])
 
-    assert rows["2"]["risk"] == 0.0
+    assert rows["2"]["risk"] == 1.0
 
 
 def test_rows_come_in_arrival_order_whatever_order_they_were_given_in(view, frames, payment):

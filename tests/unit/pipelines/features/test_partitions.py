@@ -1,11 +1,12 @@
 """A partition's name changes exactly with what can change its bytes."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
+from feature_store.view import FeatureView
 from feature_store.views.card_spending import CARD_SPENDING
 from ledgerline.audit import Kind, RecordedLeaf
 from pipelines.features.inputs import AcceptedFile, History
@@ -20,19 +21,34 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def accepted(name: str, *, first: float, last: float, event: float | None = None) -> AcceptedFile:
+@dataclass(frozen=True)
+class Delivered:
+    """An accepted file, and the latest event that its rows are about."""
+
+    accepted: AcceptedFile
+    last_event: datetime
+
+
+def delivered(name: str, *, first: float, last: float, event: float | None = None) -> Delivered:
     """Return a file whose rows became available from one day to another, the latest event being of the last."""
     receipt = RecordedLeaf(1, name, Kind.VALIDATION_RECEIPT, {}, {}, START, "")
     file = InputFile("transactions", name, f"sha256 of {name}", f"{name}.parquet")
-    return AcceptedFile(file, receipt, day(first), day(last), day(last if event is None else event))
+    return Delivered(AcceptedFile(file, receipt, day(first), day(last)), day(last if event is None else event))
 
 
-def stamps(files: list[AcceptedFile], *, days: int = 60, as_of: datetime = AS_OF, view=CARD_SPENDING) -> dict[int, str]:
+def stamps(
+    files: list[Delivered], *, days: int = 60, as_of: datetime = AS_OF, view: FeatureView = CARD_SPENDING
+) -> dict[int, str]:
     """Return the path of each day's partition by the day's number."""
     instants = pl.Series([day(number + 0.5) for number in range(days)], dtype=pl.Datetime("us", "UTC"))
-    contents = {file.file.path: file.file.sha256 for file in files}
-    history = History(pl.DataFrame({"available_at": instants}), pl.DataFrame(), contents)
-    return {(each.start - START).days: each.path for each in days_of(view, files, history, as_of)}
+    inputs = [each.accepted for each in files]
+    history = History(
+        events=pl.DataFrame({"available_at": instants}),
+        labels=pl.DataFrame(),
+        contents={accepted.file.path: accepted.file.sha256 for accepted in inputs},
+        last_event={each.accepted.file.path: each.last_event for each in files},
+    )
+    return {(each.start - START).days: each.path for each in days_of(view, inputs, history, as_of)}
 
 
 def changed(before: dict[int, str], after: dict[int, str]) -> set[int]:
@@ -41,7 +57,7 @@ def changed(before: dict[int, str], after: dict[int, str]) -> set[int]:
 
 @pytest.fixture
 def files():
-    return [accepted(f"day{number}", first=number, last=number + 0.9) for number in range(60)]
+    return [delivered(f"day{number}", first=number, last=number + 0.9) for number in range(60)]
 
 
 def test_name_holds_the_day_and_a_stamp(files):
@@ -54,19 +70,20 @@ def test_order_of_files_does_not_matter(files):
 
 
 def test_new_file_changes_the_days_from_its_first_row_to_the_end_of_its_horizon(files):
-    late = accepted("late", first=10, last=12, event=11)
+    late = delivered("late", first=10, last=12, event=11)
 
     assert changed(stamps(files), stamps([*files, late])) == set(range(10, 11 + 37))
 
 
 def test_file_whose_rows_all_came_too_late_to_count_changes_only_the_days_they_were_decided_on(files):
-    ancient = accepted("ancient", first=50, last=51.5, event=3)
+    ancient = delivered("ancient", first=50, last=51.5, event=3)
 
     assert changed(stamps(files), stamps([*files, ancient])) == {50, 51}
 
 
 def test_validating_a_file_anew_to_the_same_bytes_changes_nothing(files):
-    again = replace(files[5], file=replace(files[5].file, receipt="another receipt"))
+    accepted = files[5].accepted
+    again = replace(files[5], accepted=replace(accepted, file=replace(accepted.file, receipt="another receipt")))
 
     assert stamps([*files[:5], again, *files[6:]]) == stamps(files)
 
