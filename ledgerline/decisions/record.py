@@ -35,8 +35,7 @@ class NewDecision:
         family: Which family decides.
         subject: What is decided on, once: e.g. the transaction's id.
         body: The request as received.
-        asked: Content id of what the request says, however it was spelt.
-        event: What was observed: JSON values, ``event_time`` (ISO 8601 UTC) among them.
+        event: What the request says, however it was spelt: JSON values, ``event_time`` (ISO 8601 UTC) among them.
         vector: The features that the model saw.
         answer: What is sent back.
         bundle: Digest of the model.
@@ -47,7 +46,6 @@ class NewDecision:
     family: str
     subject: str
     body: bytes
-    asked: str
     event: Mapping[str, Any]
     vector: Mapping[str, float]
     answer: Mapping[str, Any]
@@ -72,7 +70,7 @@ class RecordedDecision:
         family: Which family decided.
         subject: What was decided on.
         request: SHA-256 of the request's body.
-        asked: Content id of what the request said.
+        asked: Content id of ``event``.
         event: What was observed.
         vector: The features that the model saw.
         bundle: Digest of the model.
@@ -103,13 +101,16 @@ def decision_id(family: str, subject: str) -> str:
     return content_id({"family": family, "subject": subject})
 
 
-def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -> str:
-    """Write a decision, its request's bytes and both leaves in the caller's transaction; return the decision's leaf id.
+def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -> bytes:
+    """Write a decision, its request's bytes and both leaves in the caller's transaction.
 
-    Whoever answers must commit first. The tables must be there: :func:`ledgerline.decisions.schema.ensure_tables`.
+    The tables must be there: :func:`ledgerline.decisions.schema.ensure_tables`.
+
+    Returns:
+        The answer in canonical JSON: the bytes to send, once the transaction is committed and not before.
     """
     request = sha256_bytes(new.body)
-    vector, answer = canonical_json(dict(new.vector)), canonical_json(dict(new.answer))
+    event, vector, answer = (canonical_json(dict(part)) for part in (new.event, new.vector, new.answer))
     decided_at = instant_text(new.decided_at)
     request_leaf = ledger.log.record(transaction, Leaf(Kind.REQUEST, {"sha256": request}, {"bytes": len(new.body)}))
     leaf = Leaf(
@@ -138,9 +139,9 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
         "family": new.family,
         "subject": new.subject,
         "request": request,
-        "asked": new.asked,
+        "asked": sha256_bytes(event),
         "event_time": new.event["event_time"],
-        "event": canonical_json(dict(new.event)),
+        "event": event,
         "vector": vector,
         "bundle": new.bundle,
         "deployment": new.deployment,
@@ -148,7 +149,7 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
         "decided_at": decided_at,
     }
     transaction.execute(_INSERT, row)
-    return leaf_id
+    return answer
 
 
 def find_decision(connection: Connection, decision: str) -> RecordedDecision | None:

@@ -15,6 +15,7 @@ from ledgerline.core.settings import Settings
 from ledgerline.services.scoring.app import LOCAL_NAMES, create_app
 
 _GRACE_SECONDS = 10
+_THREAD_SWITCH_SECONDS = 0.0005  # a tenth of the default: answers wait less for the thread that loads a model
 
 _log = logging.getLogger("ledgerline.scoring")
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # the server takes over while it runs, then gives the signal back
+    sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     settings = Settings()
     options = _parser(settings).parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)

@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
-from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.fraud import FAMILY
 from ledgerline.decisions.fraud_answer import judge_payment
 from ledgerline.decisions.record import NewDecision, decision_id, find_decision, record_decision
@@ -212,9 +211,9 @@ class Decider:
             _log.exception("transaction %s could not be judged", subject)
             return defect
         new = self._new_decision(serving, asked, event, vector, judged)
-        record_decision(self._ledger, transaction, new)
+        body = record_decision(self._ledger, transaction, new)
         serving.features.observe(event)
-        return Answer(canonical_json(dict(new.answer)), False, judged["verdict"])
+        return Answer(body, False, judged["verdict"])
 
     def _new_decision(
         self,
@@ -230,7 +229,6 @@ class Decider:
             family=FAMILY,
             subject=subject,
             body=asked.body,
-            asked=asked.request.asked,
             event=event,
             vector=vector,
             answer={

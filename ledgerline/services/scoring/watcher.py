@@ -1,7 +1,10 @@
 """Watch for deployments: load a new one aside, and swap it in only when everything about it holds."""
 
+import gc
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,7 +117,8 @@ class DeploymentWatcher:
     def _load(self, deployment: Deployment, now: datetime) -> None:
         self._code = LOADING
         try:
-            serving = load_serving(self._ledger, deployment, beside=self._decider.serving)
+            with _long_lived_objects():
+                serving = load_serving(self._ledger, deployment, beside=self._decider.serving)
         except SQLAlchemyError:
             raise
         except Exception as error:
@@ -137,6 +141,21 @@ class DeploymentWatcher:
         serving = self._decider.serving
         goes_on = f"{serving.name} goes on" if serving else "nothing answers"
         _log.error("deployment %s is refused (%s), %s: %s", deployment.id, code, goes_on, error)
+
+
+@contextmanager
+def _long_lived_objects() -> Iterator[None]:
+    """Keep the garbage collector from walking what is being loaded, now and later.
+
+    Online features are hundreds of thousands of objects that live for days; a full collection stops every answer for
+    as long as it takes to visit them all.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def refusal_code(error: Exception) -> str:

@@ -44,7 +44,6 @@ def decide(ledger: Ledger, line: ModuleType) -> Callable[..., NewDecision]:
             family="fraud",
             subject=f"t{number}",
             body=canonical_json(event),
-            asked="0" * 64,
             event=event,
             vector=vector,
             answer=judge_payment(model, vector),
