@@ -1,6 +1,7 @@
 """Accepted rows as files of the workspace: one Parquet file a batch, the same bytes whoever writes it."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -19,9 +20,24 @@ class AcceptedRowsLost(LedgerlineError):
     """A batch's accepted file is gone or changed, and what was landed no longer gives the same bytes."""
 
 
-def accepted_path(batch: RecordedLeaf) -> Path:
-    """Return where a landed batch's accepted rows lie, below the workspace."""
-    return Path("data", "accepted", batch.identity["dataset"], f"{batch.id[:_NAME_DIGITS]}.parquet")
+def accepted_path(batch: RecordedLeaf, sha256: str, receipts: Sequence[RecordedLeaf]) -> str:
+    """Return where a batch's accepted rows lie, below the workspace.
+
+    Args:
+        batch: The landed batch.
+        sha256: The file's hash.
+        receipts: The batch's receipts so far. A batch that was judged anew, and lets other rows in, gets another file:
+            what was built from the old one still finds it.
+    """
+    folder = f"data/accepted/{batch.identity['dataset']}"
+    name = batch.id[:_NAME_DIGITS]
+    taken = {
+        receipt.detail["accepted_path"]: receipt.identity["accepted_sha256"]
+        for receipt in receipts
+        if receipt.identity["accepted_sha256"]
+    }
+    path = f"{folder}/{name}.parquet"
+    return path if taken.get(path, sha256) == sha256 else f"{folder}/{name}-{sha256[:_NAME_DIGITS]}.parquet"
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:
@@ -31,20 +47,13 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def store_accepted(ledger: Ledger, batch: RecordedLeaf, rows: pl.DataFrame) -> str:
-    """Write a batch's accepted rows into the workspace and return the file's SHA-256."""
-    content = parquet_bytes(rows)
-    write_atomically(ledger.settings.workspace_path / accepted_path(batch), content)
-    return sha256_bytes(content)
-
-
 def accepted_file(ledger: Ledger, batch: RecordedLeaf, receipt: RecordedLeaf) -> Path:
     """Return the file of a batch's accepted rows, checked; write it again from what was landed where it is lost.
 
     Raises:
         AcceptedRowsLost: The bytes written again are not those of the receipt.
     """
-    path = ledger.settings.workspace_path / accepted_path(batch)
+    path = ledger.settings.workspace_path / receipt.detail["accepted_path"]
     expected = receipt.identity["accepted_sha256"]
     if path.exists() and sha256_file(path) == expected:
         return path

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
+from ledgerline.core.contracts import contract_named
+from ledgerline.core.errors import LedgerlineError
+from pipelines.ingestion import source_of
 from pipelines.validation.judging import Verdict
 from pipelines.validation.landed import Line, line_of
 from pipelines.validation.receipts import NO_HISTORY, extend_history, standing_receipt
@@ -12,13 +15,16 @@ from pipelines.validation.suites import read_suite
 def accepted_receipts(ledger: Ledger, dataset: str) -> list[RecordedLeaf]:
     """Return the receipts whose accepted rows are the dataset now, in the order their batches landed.
 
-    Only the line that was landed last counts (see :class:`~pipelines.validation.landed.Line`): after a change of the
-    mapping the files are landed anew, and the rows read by the old mapping must not be mixed with them.
+    Only one line counts (see :class:`~pipelines.validation.landed.Line`): after a change of the mapping the files are
+    landed anew, and the rows read by the old mapping must not be mixed with them. It is the line of the source's
+    present mapping, or, where nothing was landed by that or the source is gone, the one that was landed last.
     """
     landed = ledger.log.leaves(Kind.LANDED_BATCH, dataset=dataset)
     if not landed:
         return []
-    line = line_of(landed[-1])
+    lines = [line_of(batch) for batch in landed]
+    present = _line_of_the_source(ledger, dataset)
+    line = present if present in lines else lines[-1]
     batches = [batch for batch in landed if line_of(batch) == line]
     current = _current_of_line(ledger, line, batches, _receipts_by_batch(ledger))
     return [receipt for receipt in current if receipt.identity["verdict"] == Verdict.ACCEPTED]
@@ -35,6 +41,15 @@ def current_receipts(ledger: Ledger) -> list[RecordedLeaf]:
         for receipt in _current_of_line(ledger, line, [batch for batch in landed if line_of(batch) == line], receipts)
     ]
     return sorted(found, key=lambda receipt: order[receipt.identity["batch"]])
+
+
+def _line_of_the_source(ledger: Ledger, dataset: str) -> Line | None:
+    """Return the line that the present source lands, or None where there is no source now."""
+    try:
+        mapping = source_of(ledger.settings).mapping(dataset)
+    except LedgerlineError:
+        return None
+    return Line(dataset, contract_named(dataset).fingerprint, mapping.fingerprint)
 
 
 def _receipts_by_batch(ledger: Ledger) -> dict[str, list[RecordedLeaf]]:

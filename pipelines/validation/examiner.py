@@ -56,9 +56,11 @@ def great_expectations() -> ModuleType:
     """Load Great Expectations, and our expectations with it, once: no import log, no analytics."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    import great_expectations as gx
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import great_expectations as gx
 
-    from pipelines.validation import expectations  # noqa: F401 (defining them registers them)
+        from pipelines.validation import expectations  # noqa: F401 (defining them registers them)
 
     return gx
 

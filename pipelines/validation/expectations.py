@@ -39,11 +39,12 @@ class ExpectLabelDelay(ColumnPairMapExpectation):
         column_A: When the label became known.
         column_B: When the thing that it is about happened.
         minimum_days: The least delay, in days; may be fractional.
-        ignore_row_if: Rows that lack an instant are the business of other expectations.
+        ignore_row_if: Which rows that lack an instant are passed over; GX's own values.
     """
 
-    minimum_days: float | SuiteParameterDict = 7.0
-    ignore_row_if: Literal["both_values_are_missing", "either_value_is_missing", "neither"] = "either_value_is_missing"
+    # Without defaults: GX leaves them out of what it computes and shows.
+    minimum_days: float | SuiteParameterDict
+    ignore_row_if: Literal["both_values_are_missing", "either_value_is_missing", "neither"]
 
     map_metric = "column_pair_values.days_apart"
     success_keys = ("column_A", "column_B", "minimum_days", "ignore_row_if", "mostly")
@@ -64,8 +65,12 @@ class ExpectLabelDelay(ColumnPairMapExpectation):
                 content_block_type="string_template",
                 string_template={
                     "template": "Values in $column_A must be at least $minimum_days days after those in $column_B.",
-                    "params": {name: kwargs.get(name) for name in cls.args_keys},
+                    "params": {name: _plain(kwargs.get(name)) for name in cls.args_keys},
                     "styling": (runtime_configuration or {}).get("styling"),
                 },
             )
         ]
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, float) else value

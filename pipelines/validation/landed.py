@@ -1,32 +1,18 @@
 """Read a landed batch: the typed rows of one source file, and the rows of it that could not be typed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 import polars as pl
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
-from ledgerline.core.contracts import ColumnType, DatasetContract, contract_named
+from ledgerline.core.contracts import DatasetContract, contract_named
 from ledgerline.core.errors import LedgerlineError
+from pipelines.ingestion.typed_rows import ROW_NUMBER, UNREADABLE_SCHEMA
+from pipelines.ingestion.typed_rows import rows_schema as row_schema
 
-ROW_NUMBER = "row_number"
-_POLARS_TYPES: Mapping[ColumnType, pl.DataType] = MappingProxyType(
-    {
-        ColumnType.STRING: pl.String(),
-        ColumnType.INTEGER: pl.Int64(),
-        ColumnType.MINOR_UNITS: pl.Int64(),
-        ColumnType.NUMBER: pl.Float64(),
-        ColumnType.BOOLEAN: pl.Boolean(),
-        ColumnType.INSTANT: pl.Datetime("us", "UTC"),
-    }
-)
 _FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
 _LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-_UNREADABLE_SCHEMA = pl.Schema(
-    {ROW_NUMBER: pl.Int64(), "column": pl.String(), "value": pl.String(), "reason": pl.String()}
-)
 
 
 class NotALandedBatch(LedgerlineError):
@@ -86,13 +72,6 @@ def line_of(batch: RecordedLeaf) -> Line:
     return Line(batch.identity["dataset"], batch.identity["contract"], batch.identity["mapping"])
 
 
-def row_schema(contract: DatasetContract) -> pl.Schema:
-    """Return the schema of a contract's rows: ``row_number``, then the contract's columns."""
-    return pl.Schema(
-        {ROW_NUMBER: pl.Int64()} | {column.name: _POLARS_TYPES[column.type] for column in contract.columns}
-    )
-
-
 def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
     """Read a landed batch's rows from the object store, checking every byte and the schema.
 
@@ -105,7 +84,7 @@ def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
         raise NotALandedBatch(f"{batch.id} is a {batch.kind}, not a landed batch; `ledgerline ingest` lands files")
     contract = contract_named(batch.identity["dataset"])
     rows = _read_object(ledger, batch, "rows", row_schema(contract))
-    unreadable = _read_object(ledger, batch, "unreadable", _UNREADABLE_SCHEMA)
+    unreadable = _read_object(ledger, batch, "unreadable", UNREADABLE_SCHEMA)
     numbers = pl.concat([rows[ROW_NUMBER], unreadable[ROW_NUMBER]])
     if numbers.has_nulls() or numbers.n_unique() != len(numbers):
         raise NotALandedBatch(f"landed batch {batch.id} does not number its rows once each; land its file again")

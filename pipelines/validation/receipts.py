@@ -15,8 +15,9 @@ import polars as pl
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.contracts import AVAILABLE_AT, EVENT_TIME
-from ledgerline.core.identity import content_id
-from pipelines.validation.accepted import accepted_path, parquet_bytes, store_accepted
+from ledgerline.core.identity import content_id, sha256_bytes
+from ledgerline.core.storage import write_atomically
+from pipelines.validation.accepted import accepted_path, parquet_bytes
 from pipelines.validation.examiner import gx_version
 from pipelines.validation.judging import Judgement, Verdict
 from pipelines.validation.landed import LandedRows
@@ -94,48 +95,72 @@ def standing_receipt(
 
 
 def record(
-    ledger: Ledger, landed: LandedRows, suite: Suite, judgement: Judgement, *, history: str, as_of: datetime
+    ledger: Ledger,
+    landed: LandedRows,
+    suite: Suite,
+    judgement: Judgement,
+    *,
+    history: str,
+    as_of: datetime,
+    receipts: Sequence[RecordedLeaf],
 ) -> RecordedLeaf:
     """Write a judgement's files, then the receipt that makes them exist.
 
     Killed before the receipt, the next run writes the same bytes under the same names; run twice at once, both record
     the same leaf.
+
+    Args:
+        ledger: The installation.
+        landed: The judged batch.
+        suite: The suite that it was judged by.
+        judgement: The outcome.
+        history: What was accepted before the batch.
+        as_of: What it was judged at.
+        receipts: The batch's receipts so far.
     """
-    accepted_sha256 = None
+    accepted_sha256 = path = None
     if judgement.verdict is Verdict.ACCEPTED:
-        accepted_sha256 = store_accepted(ledger, landed.leaf, judgement.accepted)
-    quarantine_object = (
-        ledger.objects.put(parquet_bytes(judgement.quarantined)) if judgement.quarantined.height else None
-    )
-    accepted = judgement.accepted.height if judgement.verdict is Verdict.ACCEPTED else 0
+        content = parquet_bytes(judgement.accepted)
+        accepted_sha256 = sha256_bytes(content)
+        path = accepted_path(landed.leaf, accepted_sha256, receipts)
+        write_atomically(ledger.settings.workspace_path / path, content)
+    quarantine_object = None
+    if judgement.quarantined.height:
+        quarantine_object = ledger.objects.put(parquet_bytes(judgement.quarantined))
     identity = {
         "dataset": suite.dataset,
         "batch": landed.leaf.id,
         "suite": suite.fingerprint,
         "verdict": judgement.verdict.value,
         "landed": landed.count,
-        "accepted": accepted,
+        "accepted": judgement.accepted.height,
         "quarantined": judgement.quarantined.height,
         "accepted_sha256": accepted_sha256,
         "quarantine_object": quarantine_object,
         "result_object": ledger.objects.put(_result_bytes(landed, suite, judgement, history)),
     }
-    detail = {
-        "accepted_path": accepted_path(landed.leaf).as_posix(),
+    detail = _detail(landed, judgement) | {
+        "accepted_path": path,
+        "history": history,
+        "as_of": instant_text(as_of),
+        "validated_at": instant_text(ledger.clock.now()),
+    }
+    leaf = Leaf(Kind.VALIDATION_RECEIPT, identity, detail)
+    return ledger.log.get(ledger.log.append(leaf, [Parent(landed.leaf.id, role="batch")]))
+
+
+def _detail(landed: LandedRows, judgement: Judgement) -> dict[str, Any]:
+    """Return what the judgement itself adds to a receipt's identity."""
+    return {
         "path": landed.leaf.detail.get("path"),
         "reasons": judgement.reasons,
         "warnings": dict(judgement.warnings),
         "blocked_by": list(judgement.blocked_by),
         **_span(judgement.accepted, EVENT_TIME.name),
         **_span(judgement.accepted, AVAILABLE_AT.name),
-        "history": history,
-        "as_of": instant_text(as_of),
         "holds_from": _text(judgement.holds_from),
         "holds_until": _text(judgement.holds_until),
-        "validated_at": instant_text(ledger.clock.now()),
     }
-    leaf_id = ledger.log.append(Leaf(Kind.VALIDATION_RECEIPT, identity, detail), [Parent(landed.leaf.id, role="batch")])
-    return ledger.log.get(leaf_id)
 
 
 def _holds_at(receipt: RecordedLeaf, as_of: str) -> bool:

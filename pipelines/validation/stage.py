@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.contracts import contract_named
+from pipelines.ingestion import source_as_of
 from pipelines.validation.accepted import accepted_file
 from pipelines.validation.facts import EarlierRows
 from pipelines.validation.judging import Verdict, judge
@@ -53,7 +54,7 @@ def validate_batches(
     """
     landed = ledger.log.leaves(Kind.LANDED_BATCH)
     wanted = _find(ledger, landed, batch_ids)
-    as_of = as_of if as_of is not None else _as_of_of_the_mapping(ledger)
+    as_of = as_of if as_of is not None else source_as_of(ledger.settings)
     receipts: dict[str, RecordedLeaf] = {}
     for line in dict.fromkeys(line_of(batch) for batch in wanted):
         last = max(batch.sequence for batch in wanted if line_of(batch) == line)
@@ -70,12 +71,6 @@ def _find(ledger: Ledger, landed: Sequence[RecordedLeaf], batch_ids: Iterable[st
         if leaf.kind is not Kind.LANDED_BATCH:
             raise NotALandedBatch(f"{leaf.id} is a {leaf.kind}, not a landed batch; `ledgerline ingest` lands files")
     return found
-
-
-def _as_of_of_the_mapping(ledger: Ledger) -> datetime:
-    from pipelines.ingestion import source_as_of
-
-    return source_as_of(ledger.settings)
 
 
 class _LineValidation:
@@ -99,7 +94,7 @@ class _LineValidation:
         for position, batch in enumerate(batches, start=1):
             known = recorded.get(batch.id, [])
             standing = standing_receipt(known, self._suite, history=self._history, as_of=self._as_of)
-            receipt = standing or self._judge(batch)
+            receipt = standing or self._judge(batch, known)
             if standing is None:
                 self._tell(_sentence(batch, receipt, position, len(batches)))
             elif batch.id in wanted and standing.identity["verdict"] == Verdict.ACCEPTED:
@@ -109,14 +104,22 @@ class _LineValidation:
             self._history = extend_history(self._history, receipt)
         return {batch_id: receipt for batch_id, receipt in receipts.items() if batch_id in wanted}
 
-    def _judge(self, batch: RecordedLeaf) -> RecordedLeaf:
+    def _judge(self, batch: RecordedLeaf, receipts: Sequence[RecordedLeaf]) -> RecordedLeaf:
         for earlier_batch, receipt in self._not_yet_read:
             if receipt.identity["accepted"]:
                 self._earlier.add(accepted_file(self._ledger, earlier_batch, receipt))
         self._not_yet_read.clear()
         rows = read_landed(self._ledger, batch)
         judgement = judge(rows, self._suite, self._earlier, as_of=self._as_of)
-        return record(self._ledger, rows, self._suite, judgement, history=self._history, as_of=self._as_of)
+        return record(
+            self._ledger,
+            rows,
+            self._suite,
+            judgement,
+            history=self._history,
+            as_of=self._as_of,
+            receipts=receipts,
+        )
 
 
 def _sentence(batch: RecordedLeaf, receipt: RecordedLeaf, position: int, total: int) -> str:

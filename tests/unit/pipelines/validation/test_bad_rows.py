@@ -1,5 +1,6 @@
 """Every kind of bad row is quarantined with its own reason, column and value; good rows enter."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -82,20 +83,21 @@ def judged(landing, tmp_path_factory):
             row |= change
         receipt = validate(ledger, landing.land(ledger, rows, dataset=dataset).id, as_of=landing.AS_OF)
         held = quarantined_rows(ledger, receipt.id).to_dicts()
-        found[dataset] = rows, receipt, {row["row_number"]: row for row in held}
+        result = json.loads(ledger.objects.get(ledger.log.get(receipt.id).identity["result_object"]))
+        found[dataset] = rows, receipt, {row["row_number"]: row for row in held}, result["results"]
     return found
 
 
 @pytest.mark.parametrize(("dataset", "position"), CASES)
 def test_bad_row_is_quarantined_with_its_reason_column_and_value(judged, dataset, position):
-    _, _, held = judged[dataset]
+    _, _, held, _ = judged[dataset]
     row = held[GOOD + position + 1]
     assert (row["reason"], row["column"], row["value"]) == FAULTS[dataset][position][1]
 
 
 @pytest.mark.parametrize("dataset", FAULTS)
 def test_good_rows_beside_bad_ones_enter(judged, dataset):
-    _, receipt, held = judged[dataset]
+    _, receipt, held, _ = judged[dataset]
     assert (receipt.verdict, receipt.accepted) == (Verdict.ACCEPTED, GOOD)
     assert receipt.landed == receipt.accepted + receipt.quarantined
     assert len(held) == receipt.quarantined == sum(receipt.reasons.values()) == len(FAULTS[dataset])
@@ -103,8 +105,15 @@ def test_good_rows_beside_bad_ones_enter(judged, dataset):
 
 @pytest.mark.parametrize("dataset", FAULTS)
 def test_quarantined_row_keeps_its_values_as_landed(judged, dataset):
-    rows, _, held = judged[dataset]
+    rows, _, held, _ = judged[dataset]
     assert all({name: row[name] for name in rows[0]} == rows[number - 1] for number, row in held.items())
+
+
+def test_label_delay_is_judged_by_the_custom_expectation_where_both_instants_are_known(judged):
+    *_, results = judged["fraud_labels"]
+    [delay] = [entry for entry in results if entry["expectation_config"]["type"] == "expect_label_delay"]
+    before_payment, too_early = GOOD + 2, GOOD + 3
+    assert delay["result"]["partial_unexpected_index_list"] == [before_payment, too_early]
 
 
 def test_event_at_as_of_is_accepted(landing, ledger):

@@ -13,8 +13,9 @@ from ledgerline.core.clock import instant_text
 from ledgerline.core.contracts import TRANSACTIONS
 from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import PROJECT_ROOT, Settings
+from pipelines.ingestion import load_mapping
 from pipelines.validation import Verdict, accepted_receipts, quarantined_rows, validate, validate_batches
-from pipelines.validation.accepted import AcceptedRowsLost, parquet_bytes
+from pipelines.validation.accepted import AcceptedRowsLost, accepted_file, parquet_bytes
 from pipelines.validation.examiner import ExaminationFailed
 from pipelines.validation.landed import NotALandedBatch
 from pipelines.validation.suites import SuiteUnusable, suite_path
@@ -153,6 +154,15 @@ def test_batch_is_judged_again_when_as_of_passes_one_of_its_rows(landing, ledger
     assert [leaf.id for leaf in accepted_receipts(ledger, "transactions")] == [receipt.id for receipt in after]
 
 
+def test_rows_let_in_by_an_older_judgement_stay_where_they_were(landing, ledger):
+    rows = landing.payments(40)
+    batch = landing.land(ledger, rows)
+    older = ledger.log.get(validate(ledger, batch.id, as_of=rows[38]["event_time"]).id)
+    newer = ledger.log.get(validate(ledger, batch.id, as_of=landing.AS_OF).id)
+    assert older.detail["accepted_path"] == f"data/accepted/transactions/{batch.id[:16]}.parquet"
+    assert [pl.read_parquet(accepted_file(ledger, batch, leaf)).height for leaf in (older, newer)] == [39, 40]
+
+
 def test_edited_suite_judges_again_and_its_return_restores_the_old_receipt(landing, own_suites):
     batch = landing.land(own_suites, [row | {"amount_minor": -1} for row in landing.payments(10)])
     blocked = validate(own_suites, batch.id, as_of=landing.AS_OF)
@@ -189,6 +199,16 @@ def test_files_landed_anew_by_a_changed_mapping_replace_the_old_ones(landing, le
     receipt = validate(ledger, new.id, as_of=landing.AS_OF)
     assert receipt.accepted == 20
     assert [leaf.id for leaf in accepted_receipts(ledger, "transactions")] == [receipt.id]
+
+
+def test_rows_read_by_the_source_s_present_mapping_count_although_another_landed_later(landing, ledger, tmp_path):
+    mapping = PROJECT_ROOT / "mappings" / "sandbox.yaml"
+    settings = Settings(home=ledger.settings.home, data=tmp_path, mapping=mapping)
+    present = load_mapping(mapping).datasets["transactions"].fingerprint
+    batches = [landing.land(ledger, landing.payments(20), mapping=name) for name in (present, "b" * 64)]
+    receipts = validate_batches(ledger, [batch.id for batch in batches], as_of=landing.AS_OF)
+    assert [leaf.id for leaf in accepted_receipts(Ledger.open(settings), "transactions")] == [receipts[0].id]
+    assert [leaf.id for leaf in accepted_receipts(ledger, "transactions")] == [receipts[1].id]
 
 
 def test_quarantine_of_a_clean_batch_is_empty(landing, ledger):
