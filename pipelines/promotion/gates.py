@@ -147,15 +147,21 @@ def not_worse_than_champion(candidate: Candidate) -> Verdict:
 
 
 def latency_budget(candidate: Candidate) -> Verdict:
-    """Refuse a model that scores one row too slowly; of a few rounds the best counts, for a busy machine's sake."""
+    """Refuse a model that scores one row too slowly.
+
+    What counts is the computing time of the whole process, best of a few rounds: on a busy machine the time on the wall
+    is the scheduler's, not the model's. The latter is kept beside it.
+    """
     policy = candidate.policy.latency
     bundle = candidate.loaded()
     model = FraudModel.load(bundle)
     rows = _training_rows(candidate, bundle, policy.rows)
     model.score(rows[0])
-    p99_ms = min(_p99_ms(model, rows) for _ in range(_ROUNDS))
-    detail = f"budget {policy.p99_ms:g} ms at the 99th percentile of single rows"
-    return Verdict(Gate.LATENCY_BUDGET, p99_ms <= policy.p99_ms, detail, {"p99_ms": round(p99_ms, 4)})
+    rounds = [_p99_ms(model, rows) for _ in range(_ROUNDS)]
+    computing, wall = (round(min(times), 4) for times in zip(*rounds, strict=True))
+    detail = f"budget {policy.p99_ms:g} ms of computing at the 99th percentile of single rows"
+    measured = {"p99_computing_ms": computing, "p99_wall_ms": wall}
+    return Verdict(Gate.LATENCY_BUDGET, computing <= policy.p99_ms, detail, measured)
 
 
 _GATES: Mapping[Gate, Callable[[Candidate], Verdict]] = {
@@ -212,10 +218,13 @@ def _training_rows(candidate: Candidate, bundle: Bundle, count: int) -> list[dic
     return [rows[index % len(rows)] for index in range(count)]
 
 
-def _p99_ms(model: FraudModel, rows: list[dict[str, float]]) -> float:
-    took = []
+def _p99_ms(model: FraudModel, rows: list[dict[str, float]]) -> tuple[float, float]:
+    """Return the 99th percentiles of computing time and of wall time, milliseconds."""
+    computing, wall = [], []
     for row in rows:
-        start = time.perf_counter()
+        started, began = time.perf_counter(), time.process_time()
         model.score(row)
-        took.append(time.perf_counter() - start)
-    return sorted(took)[math.ceil(0.99 * len(took)) - 1] * 1000
+        computing.append(time.process_time() - began)
+        wall.append(time.perf_counter() - started)
+    place = math.ceil(0.99 * len(rows)) - 1
+    return sorted(computing)[place] * 1000, sorted(wall)[place] * 1000

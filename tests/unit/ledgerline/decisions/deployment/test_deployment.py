@@ -102,11 +102,3 @@ def test_a_row_without_a_leaf_is_no_deployment(ledger: Ledger) -> None:
         transaction.execute(sa.insert(DEPLOYMENT), {**row, "leaf": "f" * 64})
     assert current(ledger, "fraud") is None
     assert find_deployment(ledger, "f" * 64) is None
-
-
-def test_a_reader_waits_for_no_writer(ledger: Ledger, approved_model: Callable[[int], str]) -> None:
-    leaf = record_deployment(ledger, approved_model(5))
-    with ledger.log.transaction():
-        deployment = current(ledger, "fraud")
-    assert deployment is not None
-    assert deployment.id == leaf.id
