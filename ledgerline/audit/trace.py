@@ -10,6 +10,7 @@ from ledgerline.core.storage import ObjectCorrupt, ObjectMissing, ObjectStore
 
 _MODEL_VERSION = re.compile(r"(?P<name>[a-z_]+)@(?P<version>\d+)")
 _SHORTEST_PREFIX = 6
+_ID_PREFIX = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},64}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
         ]
     else:
         found = [leaf for kind in _NAMED_BY for leaf in log.leaves(kind) if _is_called(leaf, name)]
-    if not found and len(name) >= _SHORTEST_PREFIX:
+    if not found and _ID_PREFIX.fullmatch(name):
         return log.get(name)
     if len(found) != 1:
         problem = "nothing recorded is" if not found else f"{len(found)} things are"

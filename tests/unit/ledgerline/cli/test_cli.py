@@ -1,0 +1,68 @@
+"""The command teaches, says what is wrong in one message, and finds its data again."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ledgerline.audit import Kind, Leaf, Ledger, Parent
+from ledgerline.cli.main import app, main
+from ledgerline.core.settings import Settings
+
+VERBS = ["run", "status", "down", "ingest", "validate", "train", "approve", "deploy", "score", "trace"]
+GROUPS = {"quarantine": ["list", "show"], "features": ["build", "versions", "restore"], "keys": ["create", "list"]}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LEDGERLINE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("words", [[verb] for verb in VERBS] + [[g, v] for g, verbs in GROUPS.items() for v in verbs])
+def test_every_verb_explains_itself(words: list[str]):
+    result = CliRunner().invoke(app, [*words, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.split("Options")[0]) > 120, "a verb's help says what it does, not only its name"
+
+
+def test_an_expected_failure_is_one_message_and_exit_status_1(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("sys.argv", ["ledgerline", "trace", "fraud@9"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "nothing recorded is called 'fraud@9'" in said
+    assert "Traceback" not in said
+
+
+def test_scoring_without_a_running_job_says_how_to_start_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    words = ["score", "--customer", "1", "--terminal", "2", "--amount-minor", "100", "--at", "2018-10-01"]
+    monkeypatch.setattr("sys.argv", ["ledgerline", *words])
+    with pytest.raises(SystemExit):
+        main()
+    assert "make run" in capsys.readouterr().err
+
+
+def test_status_without_a_stack_exits_1_and_says_so(home: Path):
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 1
+
+
+def test_trace_as_json_names_every_step_and_a_changed_file_fails_it(home: Path):
+    ledger = Ledger.open(Settings())
+    sha256 = ledger.objects.put(b"raw")
+    raw = ledger.log.append(Leaf(Kind.RAW_FILE, {"sha256": sha256}, {"path": "a.csv"}))
+    ledger.log.append(Leaf(Kind.DECISION, {"decision_id": "c0ffee42"}), [Parent(raw, "raw")])
+    result = CliRunner().invoke(app, ["trace", "c0ffee42", "--json"])
+    assert result.exit_code == 0
+    assert [step["kind"] for step in json.loads(result.output)["steps"]] == ["decision", "raw_file"]
+    stored = Path(ledger.objects.location(sha256))
+    stored.chmod(0o644)
+    stored.write_bytes(b"war")
+    assert CliRunner().invoke(app, ["trace", "c0ffee42", "--json"]).exit_code == 1
