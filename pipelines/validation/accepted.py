@@ -10,7 +10,8 @@ from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import sha256_bytes, sha256_file
 from ledgerline.core.storage import write_atomically
-from pipelines.validation.landed import ROW_NUMBER, read_landed
+from pipelines.ingestion.typed_rows import ROW_NUMBER
+from pipelines.validation.landed import read_landed
 
 _NAME_DIGITS = 16
 _ROW_GROUP_ROWS = 262_144
@@ -53,7 +54,7 @@ def accepted_file(ledger: Ledger, batch: RecordedLeaf, receipt: RecordedLeaf) ->
     Raises:
         AcceptedRowsLost: The bytes written again are not those of the receipt.
     """
-    path = ledger.settings.workspace_path / receipt.detail["accepted_path"]
+    path = ledger.settings.workspace_path / str(receipt.detail["accepted_path"])
     expected = receipt.identity["accepted_sha256"]
     if path.exists() and sha256_file(path) == expected:
         return path

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
-from pipelines.validation.landed import ROW_NUMBER, within_calendar
+from pipelines.ingestion.typed_rows import ROW_NUMBER
+from pipelines.validation.landed import within_calendar
 from pipelines.validation.suites import AS_OF, Rule, Suite
 
 # COMPLETE lists every failing row's number. The values beside them are cut at 200, so those are looked up in the rows.

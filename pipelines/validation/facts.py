@@ -10,8 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from ledgerline.core.contracts import AVAILABLE_AT, DatasetContract
-from pipelines.validation.landed import ROW_NUMBER
+from pipelines.ingestion.typed_rows import ROW_NUMBER
 from pipelines.validation.suites import ALREADY_ACCEPTED, KEY_OCCURRENCE
+
+_FILE = "accepted_file"
 
 
 class EarlierRows:
@@ -31,8 +33,9 @@ class EarlierRows:
 
     def add(self, file: Path) -> None:
         """Add one accepted batch's Parquet file."""
+        position = pl.lit(len(self._files), pl.UInt32)
+        self._keys.append(pl.read_parquet(file, columns=self._key).with_columns(position.alias(_FILE)))
         self._files.append(file)
-        self._keys.append(pl.read_parquet(file, columns=self._key))
 
     def sharing_keys_with(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the earlier rows, contract columns only, whose key one of ``rows`` has."""
@@ -42,12 +45,8 @@ class EarlierRows:
         returning = pl.concat(self._keys, rechunk=False).join(wanted, on=self._key, how="semi")
         if returning.is_empty():
             return rows.clear().select(self._columns)
-        return (
-            pl.scan_parquet(self._files)
-            .select(self._columns)
-            .join(returning.lazy(), on=self._key, how="semi")
-            .collect()
-        )
+        files = [self._files[position] for position in returning[_FILE].unique().sort()]
+        return pl.scan_parquet(files).select(self._columns).join(returning.lazy(), on=self._key, how="semi").collect()
 
 
 def derive(rows: pl.DataFrame, eligible: pl.Series, earlier: EarlierRows, contract: DatasetContract) -> pl.DataFrame:

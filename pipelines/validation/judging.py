@@ -8,9 +8,10 @@ from enum import StrEnum
 import polars as pl
 
 from ledgerline.core.contracts import ColumnType, DatasetContract
+from pipelines.ingestion.typed_rows import ROW_NUMBER
 from pipelines.validation.examiner import Finding, examine
 from pipelines.validation.facts import EarlierRows, derive
-from pipelines.validation.landed import ROW_NUMBER, LandedRows, within_calendar
+from pipelines.validation.landed import LandedRows, within_calendar
 from pipelines.validation.suites import Severity, Suite
 
 BATCH_BLOCKED = "batch_blocked"

@@ -8,8 +8,8 @@ import polars as pl
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
+from pipelines.ingestion.typed_rows import ROW_NUMBER
 from pipelines.validation.current import current_receipts
-from pipelines.validation.landed import ROW_NUMBER
 
 _NAME_DIGITS = 16
 _COLUMNS = {ROW_NUMBER: pl.Int64, "column": pl.String, "reason": pl.String, "value": pl.String}
