@@ -111,6 +111,7 @@ def test_killed_before_an_effect_the_next_build_ends_as_if_undisturbed(undisturb
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_killed_before_any_effect_the_next_build_ends_as_if_undisturbed(undisturbed, start, check, tmp_path):
     for effect in range(1, undisturbed.effects + 1):
         kill_and_check(start, check, tmp_path, effect)
