@@ -1,25 +1,13 @@
 """The rows that executors read: checked against the view's contracts and put in arrival order."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import polars as pl
 
 from feature_store.errors import SourceInvalid
 from feature_store.view import FeatureView
-from ledgerline.core.contracts import ColumnType, DatasetContract
-
-_INSTANT = pl.Datetime("us", "UTC")
-_DTYPES: Mapping[ColumnType, pl.DataType] = MappingProxyType(
-    {
-        ColumnType.STRING: pl.String(),
-        ColumnType.INTEGER: pl.Int64(),
-        ColumnType.MINOR_UNITS: pl.Int64(),
-        ColumnType.NUMBER: pl.Float64(),
-        ColumnType.BOOLEAN: pl.Boolean(),
-        ColumnType.INSTANT: _INSTANT,
-    }
-)
+from ledgerline.core.contracts import DatasetContract
+from ledgerline.core.frames import POLARS_TYPES
 
 
 def events_in_arrival_order(view: FeatureView, events: pl.DataFrame) -> pl.DataFrame:
@@ -47,7 +35,7 @@ def labels_of(view: FeatureView, labels: pl.DataFrame) -> pl.DataFrame:
 
 
 def _checked(frame: pl.DataFrame, contract: DatasetContract, columns: Sequence[str]) -> pl.DataFrame:
-    types = {column.name: _DTYPES[column.type] for column in contract.columns}
+    types = {column.name: POLARS_TYPES[column.type] for column in contract.columns}
     for column in columns:
         if column not in frame.columns:
             raise SourceInvalid(

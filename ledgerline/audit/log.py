@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
 from ledgerline.audit.schema import EDGE, LEAF, METADATA
-from ledgerline.core.clock import Clock, SystemClock, instant_text
+from ledgerline.core.clock import Clock, SystemClock, instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, sha256_bytes
 
@@ -40,6 +39,7 @@ class EvidenceLog:
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._engine = _engine(url)
+        self._reading_level = "AUTOCOMMIT" if self._engine.dialect.name == "sqlite" else "REPEATABLE READ"
         METADATA.create_all(self._engine)
 
     @contextmanager
@@ -50,8 +50,8 @@ class EvidenceLog:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection that takes no write lock."""
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        """Yield a connection that takes no write lock and sees one moment for as long as it reads."""
+        with self._engine.connect().execution_options(isolation_level=self._reading_level) as connection:
             yield connection
 
     def record(self, transaction: Connection, leaf: Leaf, parents: Sequence[Parent] = ()) -> str:
@@ -212,7 +212,7 @@ def _recorded(row: Any) -> RecordedLeaf:
         kind=Kind(row.kind),
         identity=json.loads(row.identity),
         detail=json.loads(row.detail),
-        recorded_at=datetime.strptime(row.recorded_at, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC),
+        recorded_at=parse_instant(row.recorded_at),
         chain_hash=row.chain_hash,
     )
 

@@ -14,14 +14,14 @@ class UnknownContract(LedgerlineError):
 
 
 class ColumnType(StrEnum):
-    """The types a contract column may have, and what they are in memory."""
+    """The types a contract column may have; :mod:`ledgerline.core.frames` says what they are in a frame."""
 
-    STRING = "string"  # polars String
-    INTEGER = "integer"  # polars Int64
-    MINOR_UNITS = "minor_units"  # polars Int64: money in the currency's smallest unit, never a float
-    NUMBER = "number"  # polars Float64
-    BOOLEAN = "boolean"  # polars Boolean
-    INSTANT = "instant"  # polars Datetime("us", "UTC")
+    STRING = "string"
+    INTEGER = "integer"
+    MINOR_UNITS = "minor_units"  # money in the currency's smallest unit, a whole number, never a float
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    INSTANT = "instant"  # UTC, to the microsecond
 
 
 class Timeliness(StrEnum):

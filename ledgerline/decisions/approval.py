@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledgerline.audit import Kind, Leaf, Ledger, RecordedLeaf
+from ledgerline.core.clock import parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.approval_policy import ApprovalPolicy, Role, approval_policy, person
@@ -299,15 +300,6 @@ def _approval(leaf: RecordedLeaf) -> Approval:
         evaluation=leaf.identity["evaluation"],
         expires_at=parse_instant(leaf.identity["expires_at"]),
     )
-
-
-def parse_instant(text: str) -> datetime:
-    """Read an instant as :func:`ledgerline.core.clock.instant_text` writes it.
-
-    Raises:
-        ValueError: It is written in any other way.
-    """
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 def _refusal(bundle: RecordedLeaf, environment: str, standings: Iterable[Standing]) -> ApprovalRefused:

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
-from ledgerline.core.clock import instant_text
-from ledgerline.decisions.approval import Approval, approved, bundle_leaf, parse_instant
+from ledgerline.core.clock import instant_text, parse_instant
+from ledgerline.decisions.approval import Approval, approved, bundle_leaf
 from ledgerline.decisions.schema import DEPLOYMENT, ensure_tables
 
 _FIRST = ""  # what the first deployment of a job supersedes, as the table's unique index needs it

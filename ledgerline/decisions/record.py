@@ -10,10 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
-from ledgerline.core.clock import instant_text
+from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, content_id, sha256_bytes
-from ledgerline.decisions.approval import parse_instant
 from ledgerline.decisions.schema import DECISION, REQUEST_BODY, ensure_tables
 
 # Made once: building a statement costs more than running it, and these run for every decision.

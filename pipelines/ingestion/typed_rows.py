@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from ledgerline.core.contracts import Column, ColumnType, DatasetContract
+from ledgerline.core.frames import POLARS_TYPES
 from pipelines.ingestion.columns.booleans import to_booleans
 from pipelines.ingestion.columns.converted import Converted
-from pipelines.ingestion.columns.instants import INSTANT, to_instants, to_instants_after
+from pipelines.ingestion.columns.instants import to_instants, to_instants_after
 from pipelines.ingestion.columns.money import to_minor_units
 from pipelines.ingestion.columns.numbers import to_numbers
 from pipelines.ingestion.columns.texts import to_texts
@@ -18,15 +19,6 @@ from pipelines.ingestion.reasons import UnreadableReason, shown_value
 ROW_NUMBER = "row_number"
 
 UNREADABLE_SCHEMA = pl.Schema({ROW_NUMBER: pl.Int64, "column": pl.String, "value": pl.String, "reason": pl.String})
-
-POLARS_TYPES: dict[ColumnType, pl.DataType] = {
-    ColumnType.STRING: pl.String(),
-    ColumnType.INTEGER: pl.Int64(),
-    ColumnType.MINOR_UNITS: pl.Int64(),
-    ColumnType.NUMBER: pl.Float64(),
-    ColumnType.BOOLEAN: pl.Boolean(),
-    ColumnType.INSTANT: INSTANT,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ import polars as pl
 
 from feature_store.online import DISORDER, OnlineFeatures
 from feature_store.view import FeatureView
-from ledgerline.core.clock import instant_text
+from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
-from ledgerline.decisions.approval import parse_instant
 
 
 class OutOfSpan(LedgerlineError):

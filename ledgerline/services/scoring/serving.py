@@ -8,8 +8,8 @@ import polars as pl
 
 from feature_store.view import FeatureView
 from ledgerline.audit import Ledger
+from ledgerline.core.clock import parse_instant
 from ledgerline.decisions.admission import Admitted, admit
-from ledgerline.decisions.approval import parse_instant
 from ledgerline.decisions.bundle import BundleRefused, RefusalReason
 from ledgerline.decisions.deployment import Deployment
 from ledgerline.decisions.fraud import FAMILY, FraudModel

@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from ledgerline.core.frames import INSTANT
 from pipelines.ingestion.columns.converted import Converted, converted, wrong_type
 from pipelines.ingestion.columns.numbers import to_numbers
 from pipelines.ingestion.columns.whole_numbers import to_whole_numbers
 from pipelines.ingestion.mapping import ColumnMapping, Unit
 from pipelines.ingestion.reasons import FileRefused, RefusalReason, UnreadableReason
 
-INSTANT = pl.Datetime("us", "UTC")
 _WALL_TIME = pl.Datetime("us")
 _MICROSECONDS = {Unit.SECONDS: 1_000_000, Unit.MILLISECONDS: 1_000, Unit.MICROSECONDS: 1}
 _TICK = timedelta(microseconds=1)
