@@ -8,6 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
+# A file's tests stay together: they may share a stack.
+PARALLEL := -n 2 --dist loadfile
 
 .PHONY: help setup run test test-all lint bench clean
 
@@ -24,10 +26,10 @@ run: $(READY) ## Start everything and run the line: make run [ONCE=1] [DATA=fold
 	@$(BIN)/ledgerline run $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)")
 
 test: $(READY) ## The tests that every change must pass
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
 
 test-all: $(READY) ## Those and the slow sweeps
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(READY) ## What pre-commit and CI hold: ruff, mypy, import-linter
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
