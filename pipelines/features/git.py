@@ -83,10 +83,15 @@ class Git:
     def _start(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[bytes]:
         configuration = [part for setting in _CONFIGURATION for part in ("-c", setting)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        alone = {
+            "GIT_CEILING_DIRECTORIES": str(self.root.parent),  # a half-made clone within the project is not the project
+            "GIT_TERMINAL_PROMPT": "0",
+            "LC_ALL": "C",
+        }
         return subprocess.run(
             ["git", *configuration, *arguments],
             cwd=self.root,
-            env={**inherited, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **self.environment},
+            env={**inherited, **alone, **self.environment},
             input=b"" if stdin is None else stdin.encode(),
             capture_output=True,
             check=False,

@@ -182,6 +182,19 @@ def test_half_made_clone_is_completed(workspace, project):
     assert workspace.git.run("status", "--porcelain") == ""
 
 
+def test_half_made_clone_within_the_project_is_not_taken_for_the_project(project, ledger, fingerprints):
+    workspace = Workspace(Settings(home=project / ".ledgerline", project=project), ledger.clock)
+    (workspace.path / ".git").mkdir(parents=True)
+    workspace._busy.touch()
+    before = fingerprints(project / ".git")
+
+    with workspace.locked():
+        head = workspace.prepare()
+
+    assert workspace.git.read(f"{head}:model.py") == [b"EXPONENT = 1\n"]
+    assert fingerprints(project / ".git") == before
+
+
 def test_what_a_killed_process_left_is_cleared_away(ledger, workspace, deliver, midnights):
     deliver(ledger, 0, 3)
     build(ledger, VIEW, as_of=midnights(3))
