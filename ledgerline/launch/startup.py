@@ -103,7 +103,7 @@ def _plan(
     for part, name in _PORTS:
         wished = getattr(settings, name)
         ports[name] = free_port(settings.host, wished, taken=ports.values()) if part in parts else wished
-        if ports[name] != wished:
+        if wished and ports[name] != wished:
             reporter.say(EventKind.PORT_REPLACED, part, f"port {wished} is taken, {ports[name]} serves instead")
     values = {name: getattr(settings, name) for name in Settings.model_fields} | ports
     if Part.MLFLOW in parts:

@@ -1,0 +1,118 @@
+"""Every DAG of the fraud line, run by Airflow on a tiny world, one after the other as assets would set them off."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+import yaml
+
+from ledgerline.audit import Kind
+from ledgerline.decisions.deployment import current
+from ledgerline.launch.ports import free_port
+from pipelines.promotion import evaluate_gates
+from pipelines.promotion.demo_approver import DemoApprover
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def ingested(world):
+    return world.run("ingest_business")
+
+
+@pytest.fixture(scope="module")
+def built(world, ingested):
+    return world.run("build_features")
+
+
+@pytest.fixture(scope="module")
+def trained(world, built):
+    return world.run("train_fraud")
+
+
+@pytest.fixture(scope="module")
+def bundle(world, trained):
+    (made,) = world.ledger.log.leaves(Kind.MODEL_BUNDLE)
+    return made.identity["digest"]
+
+
+def test_ingestion_lands_judges_and_publishes_every_dataset(world, ingested):
+    assert ingested.state == "success"
+    assert set(ingested.tasks.values()) == {"success"}
+    receipts = world.ledger.log.leaves(Kind.VALIDATION_RECEIPT)
+    published = [(name, extra) for name, extra in world.asset_events() if name.startswith("accepted/")]
+    assert sorted(name for name, _ in published) == ["accepted/fraud_labels", "accepted/transactions"]
+    for name, extra in published:
+        ours = [receipt for receipt in receipts if f"accepted/{receipt.identity['dataset']}" == name]
+        assert extra["batches"] == len(ours) > 0
+        assert extra["rows"] == sum(receipt.identity["accepted"] for receipt in ours) > 0
+        assert extra["as_of"] == "2018-10-01T00:00:00.000000Z"
+
+
+def test_ingesting_again_records_nothing_new_and_publishes_the_same(world, ingested, built):
+    leaves, events = len(world.ledger.log.leaves(Kind.LANDED_BATCH)), world.asset_events()
+    again = world.run("ingest_business")
+    assert again.state == "success"
+    assert len(world.ledger.log.leaves(Kind.LANDED_BATCH)) == leaves
+    before = sorted((name, extra) for name, extra in events if name.startswith("accepted/"))
+    assert sorted(world.asset_events()[len(events) :]) == before
+
+
+def test_building_publishes_the_feature_version(world, built):
+    (version,) = world.ledger.log.leaves(Kind.FEATURE_VERSION)
+    assert built.state == "success"
+    (extra,) = (extra for name, extra in world.asset_events() if name == "features/card_spending")
+    assert extra["feature_version"] == version.id
+
+
+def test_training_says_which_run_asked_and_publishes_the_bundle(world, trained, bundle):
+    assert trained.state == "success"
+    (run,) = world.ledger.log.leaves(Kind.TRAINING_RUN)
+    assert run.detail["dag_run"] == f"train_fraud/{trained.run_id}"
+    assert run.detail["trained_by"] == "airflow"
+    assert ("models/fraud", {"bundle": bundle}) in world.asset_events()
+
+
+def test_promotion_without_a_model_fails_and_says_what_to_do(world, ingested):
+    run = world.run("promote_fraud")
+    assert run.state == "failed"
+    assert "which model?" in run.log
+
+
+def test_a_refused_model_ends_the_run_cleanly_with_the_reason(world, bundle):
+    run = world.run("promote_fraud", {"bundle": bundle})
+    assert run.state == "success"
+    assert run.tasks == {"gates": "success", "await_approval": "skipped", "deploy": "skipped", "loaded": "skipped"}
+    assert "refused by the gates: " in run.log
+    assert current(world.ledger, "fraud") is None
+
+
+def test_an_approved_model_is_deployed_and_the_scoring_job_takes_it_up(world, bundle, tmp_path):
+    _let_every_model_pass(world)
+    ledger = world.ledger
+    gates = evaluate_gates(ledger, bundle).identity["gates"]
+    assert [gate for gate in gates if not gate["passed"]] == []
+    DemoApprover(ledger).sign_pending()
+    port = free_port("127.0.0.1", 0)
+    command = [sys.executable, "-m", "ledgerline.services.scoring", "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with (tmp_path / "scoring.log").open("wb") as log:
+        scoring = subprocess.Popen(command, env=world.environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        run = world.run("promote_fraud", {"bundle": bundle}, LEDGERLINE_SCORING_URL=url)
+        assert run.tasks == dict.fromkeys(("gates", "await_approval", "deploy", "loaded"), "success"), run.log[-3000:]
+        assert current(ledger, "fraud").bundle == bundle
+        assert httpx.get(f"{url}/readyz", trust_env=False).json()["digest"] == bundle
+    finally:
+        scoring.terminate()
+        scoring.wait(30)
+
+
+def _let_every_model_pass(world):
+    """The tiny world's model is no better than a straight line; this test is about what follows the gates."""
+    path = world.settings.project / "policies" / "gates.yaml"
+    gates = yaml.safe_load(path.read_text())
+    gates["fraud"]["beats_baselines"]["baselines"] = ["prior_rate"]
+    gates["fraud"]["latency"]["p99_ms"] = 10_000.0
+    path.write_text(yaml.safe_dump(gates))
