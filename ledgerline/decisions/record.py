@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
+from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, content_id, sha256_bytes
@@ -17,6 +18,7 @@ from ledgerline.decisions.schema import DECISION, REQUEST_BODY, ensure_tables
 
 # Made once: building a statement costs more than running it, and these run for every decision.
 _FIND = sa.select(DECISION).where(DECISION.c.decision_id == sa.bindparam("wanted"))
+_FIND_LEAF = sa.select(LEAF.c.sequence).where(LEAF.c.id == sa.bindparam("wanted"))
 _INSERT = sa.insert(DECISION)
 _FIND_BODY = sa.select(REQUEST_BODY.c.body).where(REQUEST_BODY.c.sha256 == sa.bindparam("wanted"))
 _INSERT_BODY = sa.insert(REQUEST_BODY)
@@ -24,6 +26,10 @@ _INSERT_BODY = sa.insert(REQUEST_BODY)
 
 class UnknownDecision(LedgerlineError):
     """No decision has that id."""
+
+
+class DecisionChanged(LedgerlineError):
+    """A decision's row is no longer the one that the evidence log holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +118,13 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
     event, vector, answer = (canonical_json(dict(part)) for part in (new.event, new.vector, new.answer))
     decided_at = instant_text(new.decided_at)
     request_leaf = ledger.log.record(transaction, Leaf(Kind.REQUEST, {"sha256": request}, {"bytes": len(new.body)}))
-    leaf = Leaf(
-        Kind.DECISION,
-        {
-            "family": new.family,
-            "decision_id": new.decision_id,
-            "request": request,
-            "bundle": new.bundle,
-            "answer": sha256_bytes(answer),
-        },
-        {
-            "decided_at": decided_at,
-            "deployment": new.deployment,
-            "subject": new.subject,
-            "vector": sha256_bytes(vector),
-        },
-    )
+    detail = {
+        "decided_at": decided_at,
+        "deployment": new.deployment,
+        "subject": new.subject,
+        "vector": sha256_bytes(vector),
+    }
+    leaf = Leaf(Kind.DECISION, _identity(new.family, new.decision_id, request, new.bundle, answer), detail)
     parents = [Parent(request_leaf, "request"), Parent(new.deployment, "deployment")]
     leaf_id = ledger.log.record(transaction, leaf, parents)
     if not transaction.execute(_FIND_BODY, {"wanted": request}).first():
@@ -152,9 +149,21 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
 
 
 def find_decision(connection: Connection, decision: str) -> RecordedDecision | None:
-    """Return the decision with exactly this id, or None."""
+    """Return the decision with exactly this id, or None.
+
+    Raises:
+        DecisionChanged: Its answer, request or model is no longer what the log has a leaf for.
+    """
     row = connection.execute(_FIND, {"wanted": decision}).first()
-    return _recorded(row) if row else None
+    if row is None:
+        return None
+    leaf = Leaf(Kind.DECISION, _identity(row.family, row.decision_id, row.request, row.bundle, bytes(row.answer)))
+    if connection.execute(_FIND_LEAF, {"wanted": leaf.id}).first() is None:
+        raise DecisionChanged(
+            f"decision {decision} was changed after it was recorded, so its answer is not given again; restore its row "
+            f"from a backup of the evidence database (leaf {row.leaf})"
+        )
+    return _recorded(row)
 
 
 def get_decision(ledger: Ledger, prefix: str) -> RecordedDecision:
@@ -209,6 +218,17 @@ def request_body(ledger: Ledger, sha256: str) -> bytes:
     if body is None:
         raise UnknownDecision(f"no recorded request has the SHA-256 {sha256}")
     return bytes(body)
+
+
+def _identity(family: str, decision: str, request: str, bundle: str, answer: bytes) -> dict[str, str]:
+    """Return what a decision's leaf is called by."""
+    return {
+        "family": family,
+        "decision_id": decision,
+        "request": request,
+        "bundle": bundle,
+        "answer": sha256_bytes(answer),
+    }
 
 
 def _recorded(row: Any) -> RecordedDecision:

@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import instant_text
+from ledgerline.decisions.record import DecisionChanged
 from ledgerline.decisions.schema import ensure_tables
 from ledgerline.services.scoring.decider import AlreadyDecided, Answer, Decider, NothingServes, NotRecorded, Overloaded
 from ledgerline.services.scoring.http_limits import BodyLimit
@@ -74,6 +75,8 @@ class ScoringJob:
             return problem_response(503, "not_recorded", str(unrecorded))
         except AlreadyDecided as conflict:
             return problem_response(409, "already_decided", str(conflict))
+        except DecisionChanged as changed:
+            return problem_response(500, "record_changed", str(changed))
         except OutOfSpan as outside:
             return _wrong_time(str(outside))
         except TimeoutError:
@@ -150,6 +153,7 @@ def _add_score(app: FastAPI, job: ScoringJob) -> None:
             409: {"model": Problem, "description": "The transaction_id was used for another payment."},
             413: {"model": Problem, "description": "The body is too large."},
             422: {"model": Problem, "description": "A field is missing, malformed or out of range; each is named."},
+            500: {"model": Problem, "description": "The answer on record was changed since, and is not given again."},
             503: {"model": Problem, "description": "No answer now; the code says why, Retry-After when to come back."},
         },
     )

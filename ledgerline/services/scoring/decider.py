@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.fraud import FAMILY
 from ledgerline.decisions.fraud_answer import judge_payment
-from ledgerline.decisions.record import NewDecision, decision_id, find_decision, record_decision
+from ledgerline.decisions.record import DecisionChanged, NewDecision, decision_id, find_decision, record_decision
 from ledgerline.services.scoring.metrics import ScoringMetrics
 from ledgerline.services.scoring.schema import ScoreRequest
 from ledgerline.services.scoring.serving import Serving
@@ -114,7 +113,7 @@ class Decider:
 
         Returns:
             Its future: an :class:`Answer` once committed, or :class:`NothingServes`, :class:`AlreadyDecided`,
-            :class:`NotRecorded` or ``OutOfSpan``.
+            :class:`NotRecorded`, ``DecisionChanged`` or ``OutOfSpan``.
 
         Raises:
             Overloaded: Too many wait already.
@@ -180,7 +179,7 @@ class Decider:
             with self._ledger.log.transaction() as transaction:
                 begun = True
                 outcomes = [self._decide(transaction, serving, asked) for asked in batch]
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:  # whatever it is, the one thread that answers must outlive it
             _log.exception("%d decisions could not be recorded and are not given", len(batch))
             if begun:  # the features may hold payments that are not on record
                 self._serving = None
@@ -193,7 +192,11 @@ class Decider:
     def _decide(self, transaction: Connection, serving: Serving, asked: _Asked) -> Answer | Exception:
         """Decide on one payment and write it down; what it asks wrongly is its own outcome, not the batch's."""
         subject = asked.request.transaction_id
-        before = find_decision(transaction, decision_id(FAMILY, subject))
+        try:
+            before = find_decision(transaction, decision_id(FAMILY, subject))
+        except DecisionChanged as changed:
+            _log.error("%s", changed)
+            return changed
         if before is not None:
             if before.asked != asked.request.asked:
                 return AlreadyDecided(

@@ -158,3 +158,38 @@ def test_told_to_stop_it_answers_what_it_has_begun(
         assert stopping.result() == 0
     assert response.status_code == 200
     assert get_decision(ledger, response.json()["decision_id"]).answer_bytes == response.content
+
+
+def test_a_recorded_answer_that_was_changed_is_not_given_again(
+    ledger: Ledger, line: ModuleType, scoring: ModuleType, digest: str, database: sqlite3.Connection
+) -> None:
+    with scoring.ScoringProcess(ledger.settings.home) as job:
+        job.wait_until_ready(digest)
+        given = job.score(line.payment(1))
+        refused = []
+        for answer in (given.content.replace(b'"pass"', b'"alert"'), b"no JSON"):
+            database.execute("UPDATE decision SET answer = ?", (answer,))
+            refused.append(job.score(line.payment(1)))
+        database.execute("UPDATE decision SET answer = ?", (given.content,))
+        again = job.score(line.payment(1))
+        other = job.score(line.payment(2))
+    assert given.json()["verdict"] == "pass"
+    assert [(each.status_code, each.json()["code"]) for each in refused] == [(500, "record_changed")] * 2
+    assert again.content == given.content
+    assert other.status_code == 200
+
+
+def test_a_defect_while_recording_costs_its_answers_and_not_the_job(
+    ledger: Ledger, line: ModuleType, scoring: ModuleType, digest: str, database: sqlite3.Connection
+) -> None:
+    """The deployment's entry is hidden, so no decision can name it: an error that no database raises."""
+    with scoring.ScoringProcess(ledger.settings.home) as job:
+        job.wait_until_ready(digest)
+        deployment = job.ready()["deployment"]
+        database.execute("UPDATE leaf SET id = 'hidden' WHERE id = ?", (deployment,))
+        lost = job.score(line.payment(1))
+        database.execute("UPDATE leaf SET id = ? WHERE id = 'hidden'", (deployment,))
+        job.wait_until_ready(digest)
+        answered = job.score(line.payment(1))
+    assert (lost.status_code, lost.json()["code"]) == (503, "not_recorded")
+    assert answered.status_code == 200
