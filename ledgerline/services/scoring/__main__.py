@@ -15,6 +15,7 @@ from ledgerline.core.settings import Settings
 from ledgerline.services.scoring.app import LOCAL_NAMES, create_app
 
 _GRACE_SECONDS = 10
+_KEPT_OUT = ("sklearn", "joblib", "cloudpickle", "mlflow")  # they unpickle models
 _THREAD_SWITCH_SECONDS = 0.0005  # a tenth of the default: answers wait less for the thread that loads a model
 
 _log = logging.getLogger("ledgerline.scoring")
@@ -61,6 +62,12 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     return parser
 
 
+def _keep_out(packages: Sequence[str]) -> None:
+    """Let importing these fail in this process: XGBoost takes up scikit-learn wherever it is installed."""
+    for package in packages:
+        sys.modules[package] = None  # type: ignore[assignment]  # how Python marks what is not to be imported
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -71,4 +78,5 @@ def _is_loopback(host: str) -> bool:
 
 
 if __name__ == "__main__":
+    _keep_out(_KEPT_OUT)
     sys.exit(main())

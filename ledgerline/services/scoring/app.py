@@ -20,7 +20,15 @@ from ledgerline.services.scoring.live_features import OutOfSpan
 from ledgerline.services.scoring.measured import Measured
 from ledgerline.services.scoring.metrics import ScoringMetrics
 from ledgerline.services.scoring.problems import invalid_request, problem_response
-from ledgerline.services.scoring.schema import FieldProblem, Health, Problem, Readiness, ScoreAnswer, ScoreRequest
+from ledgerline.services.scoring.schema import (
+    FieldProblem,
+    Health,
+    Problem,
+    Readiness,
+    ScoreAnswer,
+    ScoreRequest,
+    repeated_fields,
+)
 from ledgerline.services.scoring.watcher import NO_DEPLOYMENT, DeploymentWatcher
 
 LOCAL_NAMES = ("127.0.0.1", "localhost")
@@ -162,7 +170,15 @@ def _add_score(app: FastAPI, job: ScoringJob) -> None:
 
         Safe to repeat: the same payment gets the same recorded answer, marked ``Idempotent-Replayed: true``.
         """
-        return await job.answer(payment, await request.body())
+        body = await request.body()
+        if repeated := repeated_fields(body):
+            return problem_response(
+                422,
+                "invalid_request",
+                f"given more than once: {', '.join(repeated)}",
+                fields=[FieldProblem(field=name, problem="given more than once") for name in repeated],
+            )
+        return await job.answer(payment, body)
 
 
 def _add_operations(app: FastAPI, job: ScoringJob) -> None:

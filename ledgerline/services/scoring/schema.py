@@ -1,5 +1,8 @@
 """What the scoring API takes and gives: the types that requests are checked against and that OpenAPI shows."""
 
+import json
+import re
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -20,13 +23,14 @@ from ledgerline.decisions.fraud_answer import FraudVerdict
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _LARGEST_AMOUNT = 10**12
+_STARTS_WITH_A_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Identifier = Annotated[str, StringConstraints(strict=True, pattern=r"^[!-~]{1,64}$")]
 
 
 def _text(value: Any) -> Any:
-    """Take ISO 8601 text only: a bare number would be read as seconds or milliseconds, by its size."""
-    if not isinstance(value, str | datetime):
+    """Take ISO 8601 text only: a number, in quotes or not, would be read as seconds or milliseconds, by its size."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _STARTS_WITH_A_DAY.match(value)):
         raise ValueError("must be ISO 8601 text with a time zone, e.g. 2018-09-30T12:00:00Z")
     return value
 
@@ -80,6 +84,15 @@ class ScoreRequest(BaseModel):
     def event_values(self) -> dict[str, Any]:
         """Return the payment as JSON values, the instant in UTC."""
         return {**self.model_dump(), "event_time": instant_text(self.event_time)}
+
+
+def repeated_fields(body: bytes) -> list[str]:
+    """Return the fields that a valid request's body gives more than once.
+
+    JSON leaves open which of them counts, and whoever stands before the job may have looked at another than we would.
+    """
+    pairs = json.loads(body, object_pairs_hook=list)
+    return [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
 
 
 class ReasonGiven(BaseModel):

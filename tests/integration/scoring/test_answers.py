@@ -1,11 +1,14 @@
 """The scoring API of a real process: what it answers, what it refuses, and what is on record by then."""
 
 import json
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
 import pytest
 
 from ledgerline.audit import Kind, Ledger
@@ -140,6 +143,13 @@ def test_a_form_that_a_web_page_could_send_unasked_is_refused(job: Any, line: Mo
     assert response.status_code == 422
 
 
+def test_a_field_given_twice_is_refused_by_name(job: Any, line: ModuleType) -> None:
+    body = json.dumps(line.payment(33))[:-1] + ', "amount_minor": 1}'
+    response = job.client.post("/v1/fraud/score", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422
+    assert [problem["field"] for problem in response.json()["fields"]] == ["amount_minor"]
+
+
 def test_a_body_too_large_is_refused(job: Any) -> None:
     assert job.client.post("/v1/fraud/score", content=b" " * 100_000).status_code == 413
 
@@ -161,6 +171,14 @@ def test_metrics_tell_requests_latency_and_the_loaded_digest(job: Any, line: Mod
     assert job.metric('ledgerline_scoring_requests_total{status="200"}') == before + 1
     assert job.metric("ledgerline_scoring_request_seconds_count") > before
     assert f'digest="{digest}"' in job.client.get("/metrics").text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process shows what it has loaded")
+def test_nothing_that_unpickles_models_is_loaded(job: Any, line: ModuleType) -> None:
+    job.score(line.payment(41, amount_minor=95_000))
+    loaded = {part for file in psutil.Process(job.process.pid).memory_maps() for part in Path(file.path).parts}
+    assert "xgboost" in loaded
+    assert not loaded & {"sklearn", "joblib", "cloudpickle", "mlflow", "torch", "tensorflow"}
 
 
 def test_the_api_describes_itself_with_examples(job: Any) -> None:
