@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ledgerline.cli.summary import show_data
@@ -60,7 +61,8 @@ def ingest(
         table.add_row(name, str(len(report.batches)), str(len(report.new)), str(len(report.refused)))
         for leaf_id in report.refused:
             refused = ledger.log.get(leaf_id)
-            OUT.print(f"[yellow]refused[/yellow] {refused.detail['path']}: {refused.identity['message']}")
+            said = escape(f"{refused.detail['path']}: {refused.identity['message']}")
+            OUT.print(f"[yellow]refused[/yellow] {said}")
     OUT.print(table)
 
 
@@ -90,14 +92,14 @@ def quarantine_list() -> None:
     table = Table("name", "dataset", "file", "rows", "reasons")
     for entry in quarantine_entries(open_ledger()):
         reasons = ", ".join(f"{code} {count}" for code, count in sorted(entry.reasons.items()))
-        table.add_row(entry.name, entry.dataset, entry.path, f"{entry.rows:,}", reasons)
+        table.add_row(entry.name, entry.dataset, escape(entry.path), f"{entry.rows:,}", reasons)
     OUT.print(table)
 
 
 @quarantine.command("show")
 def quarantine_show(
     name: Annotated[str, typer.Argument(help="A name that `quarantine list` shows.")],
-    rows: Annotated[int, typer.Option(help="How many rows to show.")] = 20,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 20,
     out: Annotated[Path | None, typer.Option(help="Write all of them to this CSV file instead.")] = None,
 ) -> None:
     """Show the quarantined rows of one batch: source row, column, reason and value."""
@@ -111,7 +113,7 @@ def quarantine_show(
         OUT.print(f"{frame.height:,} rows written to {out}")
         return
     with pl.Config(tbl_rows=rows, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=200, fmt_str_lengths=60):
-        OUT.print(str(frame.head(rows)))
+        OUT.print(str(frame.head(rows)), markup=False)
     if frame.height > rows:
         OUT.print(f"{rows} of {frame.height:,} rows; --rows or --out shows more")
 

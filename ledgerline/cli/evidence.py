@@ -4,6 +4,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.tree import Tree
 
 from ledgerline.audit.leaf import Kind, RecordedLeaf
@@ -69,13 +70,13 @@ def describe_files(files: list[RawBytes]) -> str:
     """Say whether the bytes behind a trace are what they were, and how to see it without us."""
     broken = [file for file in files if file.problem]
     if broken:
-        return "\n".join(f"[bold red]{file.path}: {file.problem}[/bold red]" for file in broken)
+        return "\n".join(f"[bold red]{escape(f'{file.path}: {file.problem}')}[/bold red]" for file in broken)
     if not files:
         return "No raw file stands behind this."
     last = files[-1]
     return (
         f"[green]{len(files)} raw file(s) read again: every SHA-256 holds.[/green] See for yourself:\n"
-        f"  sha256sum {last.location}\n  {last.sha256}  {last.path}"
+        f"  sha256sum {escape(last.location)}\n  {last.sha256}  {escape(last.path)}"
     )
 
 
@@ -105,7 +106,7 @@ def _grow(branch: Tree, step: Step, *, every: bool) -> None:
 def label(step: Step) -> str:
     """Return one line about a step: what it is, its id, and what a reader asks first."""
     again = "  [dim](see above)[/dim]" if step.met_before else ""
-    return f"[bold]{step.leaf.kind}[/bold] [cyan]{step.leaf.id[:12]}[/cyan]  {_essence(step.leaf)}{again}"
+    return f"[bold]{step.leaf.kind}[/bold] [cyan]{step.leaf.id[:12]}[/cyan]  {escape(_essence(step.leaf))}{again}"
 
 
 # What a reader asks first about each kind of leaf; ``i`` is its identity, ``d`` its detail.

@@ -2,12 +2,13 @@
 
 import json
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from ledgerline.cli.terminal import OUT, JsonOption
+from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
 
@@ -77,7 +78,7 @@ def scoring_request(
         "terminal_id": terminal,
         "amount_minor": amount_minor,
         "currency": currency,
-        "event_time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "event_time": instant_text(at if at.tzinfo else at.replace(tzinfo=UTC)),
     }
 
 

@@ -1,12 +1,16 @@
 """The `ledgerline` command."""
 
 import sys
+from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
+from rich.markup import escape
 
 from ledgerline.cli import data, evidence, live, models, stack
 from ledgerline.cli.terminal import ERROR
 from ledgerline.core.errors import LedgerlineError
+from ledgerline.core.settings import Settings
 
 app = typer.Typer(
     name="ledgerline",
@@ -29,8 +33,16 @@ def main() -> None:
     try:
         app()
     except LedgerlineError as error:
-        ERROR.print(f"[bold red]error:[/bold red] {error}", markup=True)
-        sys.exit(1)
+        _fail(str(error))
+    except ValidationError as invalid:
+        if invalid.title != Settings.__name__:
+            raise
+        _fail("; ".join(f"LEDGERLINE_{error['loc'][0]}".upper() + f": {error['msg']}" for error in invalid.errors()))
+
+
+def _fail(message: str) -> NoReturn:
+    ERROR.print(f"[bold red]error:[/bold red] {escape(message)}")
+    sys.exit(1)
 
 
 if __name__ == "__main__":

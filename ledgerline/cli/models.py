@@ -96,7 +96,7 @@ def approve(
     OUT.print(f"{model} approved by {approver} as {role} for {approval['environment']} until {approval['expires_at']}")
     missing = missing_approvals(ledger, approval["bundle"])
     OUT.print(
-        f"Still needed: {missing}" if missing else f"Complete. Airflow deploys it, or `ledgerline deploy {model}` does."
+        f"Still needed: {', '.join(missing)}" if missing else f"Complete. Airflow deploys it, or `ledgerline deploy {model}` does."
     )
 
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from ledgerline.audit import Kind, Ledger
+from ledgerline.audit import Ledger
 from ledgerline.cli.data import ensure_source
 from ledgerline.cli.live import describe_answer, post_score, scoring_request
 from ledgerline.cli.summary import newest_bundle, show_data, show_model, show_trace
@@ -92,7 +93,7 @@ def _run_chain(ledger: Ledger, stack: "Stack") -> None:
 
 
 def _report(event: "Event") -> None:
-    OUT.print(f"[dim]{event.elapsed:6.1f} s[/dim]  [bold]{event.subject:<22}[/bold] {event.text}")
+    OUT.print(f"[dim]{event.elapsed:6.1f} s[/dim]  [bold]{event.subject:<22}[/bold] {escape(event.text)}")
 
 
 def _summarise(ledger: Ledger, stack: "Stack") -> bool:
@@ -153,11 +154,9 @@ def _sample_request(ledger: Ledger) -> dict[str, Any]:
     """Return the request that the summary scores: the newest accepted payment's card and terminal, used once more."""
     import polars as pl
 
-    receipts = [
-        leaf
-        for leaf in ledger.log.leaves(Kind.VALIDATION_RECEIPT, dataset="transactions", verdict="accepted")
-        if leaf.detail["event_time_max"]
-    ]
+    from pipelines.validation import accepted_receipts
+
+    receipts = [leaf for leaf in accepted_receipts(ledger, "transactions") if leaf.detail["event_time_max"]]
     newest = max(receipts, key=lambda leaf: leaf.detail["event_time_max"])
     rows = pl.read_parquet(ledger.settings.workspace_path / newest.detail["accepted_path"])
     last = rows.sort("event_time", "transaction_id").row(-1, named=True)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -34,7 +35,8 @@ def show_data(ledger: Ledger) -> None:
     OUT.print(table)
     refused = ledger.log.leaves(Kind.REFUSED_FILE)
     for leaf in refused:
-        OUT.print(f"[yellow]refused file[/yellow] {leaf.detail['path']}: {leaf.identity['message']}")
+        said = escape(f"{leaf.detail['path']}: {leaf.identity['message']}")
+        OUT.print(f"[yellow]refused file[/yellow] {said}")
 
 
 def metrics_table(report: Mapping[str, Any]) -> Table:
@@ -44,9 +46,9 @@ def metrics_table(report: Mapping[str, Any]) -> Table:
         report: The bundle's ``evaluation.json``.
     """
     summary = report["summary"]["test"]
-    folds = len(report["folds"]["test"])
+    folds, top = len(report["folds"]["test"]), report["protocol"]["card_precision_top"]
     table = Table(
-        "model", "AUC", "average precision", "card precision@100", title=f"Test: {folds} weekly folds, mean ± std"
+        "model", "AUC", "average precision", f"card precision@{top}", title=f"Test: {folds} weekly folds, mean ± std"
     )
     for name, label in _MODELS.items():
         cells = (f"{summary[name][metric]['mean']:.3f} ± {summary[name][metric]['std']:.3f}" for metric in _METRICS)

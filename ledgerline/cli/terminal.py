@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ledgerline.core.settings import Settings
 
@@ -62,4 +63,4 @@ def open_ledger(settings: Settings | None = None) -> Ledger:
 
 def progress(prefix: str) -> Callable[[str], None]:
     """Return a reporter that writes each message on a line of its own."""
-    return lambda message: OUT.print(f"[dim]{prefix}[/dim] {message}")
+    return lambda message: OUT.print(f"[dim]{prefix}[/dim] {escape(message)}")
