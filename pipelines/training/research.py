@@ -46,7 +46,7 @@ def write_training_set(workspace: Path) -> Path:
     partitions = [checked_file(workspace / part.path, part.sha256) for part in manifest.partitions]
     features = pl.concat([pl.read_parquet(path) for path in partitions])
     files = [checked_file(workspace / file.path, file.sha256) for file in inputs_of(manifest, "fraud_labels")]
-    labels = read_rows(files, ("transaction_id", "event_time", "is_fraud", "available_at"), what="labels")
+    labels = read_rows(files, ("transaction_id", "is_fraud", "available_at"), what="labels")
     frame = join_labels(features, labels, as_of=manifest.as_of, names=manifest.features)
     write_atomically(workspace / TRAINING_SET, encode_training_set(frame, as_of=manifest.as_of))
     return workspace / TRAINING_SET

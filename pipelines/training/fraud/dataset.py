@@ -13,7 +13,6 @@ from pipelines.training.errors import TrainingRefused
 
 ROW_COLUMNS = ("transaction_id", "customer_id", "terminal_id", "event_time", "available_at")
 LABEL_COLUMNS = ("is_fraud", "label_available_at")
-_LABEL_KEY = ("transaction_id", "event_time")  # a label speaks of the payment with that id at that moment
 _ROW_GROUP_ROWS = 262_144
 _AS_OF_KEY = "ledgerline.as_of"
 
@@ -31,8 +30,9 @@ def join_labels(features: pl.DataFrame, labels: pl.DataFrame, *, as_of: datetime
 
     Args:
         features: ``ROW_COLUMNS`` and the features, one row a transaction.
-        labels: ``transaction_id``, ``event_time``, ``is_fraud``, ``available_at``; a restated label is a second row. Of
-            two that became available at the same instant the one that says fraud holds, as in the features.
+        labels: ``transaction_id``, ``is_fraud``, ``available_at``; a restated label is a second row. As in the
+            features, the id alone says which payment is meant, and of two that became available at one instant the one
+            that says fraud holds.
         as_of: Nothing that became available later is used. Aware.
         names: The features, in the model's order.
 
@@ -45,13 +45,13 @@ def join_labels(features: pl.DataFrame, labels: pl.DataFrame, *, as_of: datetime
     known = (
         labels.filter(pl.col("available_at") <= as_of)
         .sort("available_at", "is_fraud", maintain_order=True)
-        .unique(_LABEL_KEY, keep="last", maintain_order=True)
-        .select(*_LABEL_KEY, "is_fraud", pl.col("available_at").alias("label_available_at"))
+        .unique("transaction_id", keep="last", maintain_order=True)
+        .select("transaction_id", "is_fraud", pl.col("available_at").alias("label_available_at"))
     )
     rows = features.filter(pl.col("available_at") <= as_of).select(*ROW_COLUMNS, *names)
     if (twice := rows["transaction_id"].len() - rows["transaction_id"].n_unique()) > 0:
         raise TrainingRefused(f"{twice} transactions have two feature rows; the feature version is not sound")
-    return rows.join(known, on=_LABEL_KEY, how="left", maintain_order="left").select(
+    return rows.join(known, on="transaction_id", how="left", maintain_order="left").select(
         *ROW_COLUMNS, *names, *LABEL_COLUMNS
     )
 

@@ -17,7 +17,7 @@ from pipelines.training.fraud.dataset import encode_training_set, join_labels, t
 from pipelines.training.inputs import accepted_rows, feature_manifest, inputs_of
 
 _LABELS = "fraud_labels"
-_LABEL_INPUT = ("transaction_id", "event_time", "is_fraud", "available_at")
+_LABEL_INPUT = ("transaction_id", "is_fraud", "available_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,10 @@ def test_of_two_labels_known_at_one_instant_fraud_holds_in_either_order():
         assert _join(_features("1"), _labels(*rows))["is_fraud"].to_list() == [True]
 
 
-def test_label_of_another_moment_is_not_this_payments():
+def test_dispute_that_states_another_time_still_labels_its_payment():
     labels = _labels(("1", True, PAID), event_time=PAID - timedelta(days=1))
-    assert _join(_features("1"), labels)["is_fraud"].to_list() == [None]
+    joined = _join(_features("1"), labels)
+    assert (joined["is_fraud"].to_list(), joined["event_time"].to_list()) == ([True], [PAID])
 
 
 def test_transaction_with_two_feature_rows_is_refused():
