@@ -97,16 +97,17 @@ def fold_series(plan: SplitPlan, as_of: datetime, role: FoldRole) -> tuple[Fold,
 
 def deployment_week(plan: SplitPlan, as_of: datetime) -> tuple[datetime, datetime]:
     """Return start and exclusive end of the newest training week whose labels are all known at ``as_of``."""
-    end = _midnight(as_of) - timedelta(days=plan.delay_days)
+    end = midnight(as_of) - timedelta(days=plan.delay_days)
     return end - timedelta(days=plan.train_days), end
 
 
 def _fold(plan: SplitPlan, as_of: datetime, role: FoldRole, number: int, days_before: int) -> Fold:
-    train_start = _midnight(as_of) - timedelta(days=days_before)
+    train_start = midnight(as_of) - timedelta(days=days_before)
     train_end = train_start + timedelta(days=plan.train_days)
     test_start = train_end + timedelta(days=plan.delay_days)
     return Fold(role, number, train_start, train_end, test_start, test_start + timedelta(days=plan.test_days))
 
 
-def _midnight(instant: datetime) -> datetime:
+def midnight(instant: datetime) -> datetime:
+    """Return the first instant of an aware instant's day in UTC."""
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -13,7 +13,7 @@ from pipelines.training.fraud.fit import ModelName, fit_all
 from pipelines.training.fraud.metrics import Metric, Scores, fold_metrics
 from pipelines.training.fraud.parameters import FraudParameters
 from pipelines.training.fraud.samples import FoldSamples, Sample, fold_samples
-from pipelines.training.splits import Fold, FoldRole, fold_series
+from pipelines.training.splits import Fold, FoldRole, fold_series, midnight
 
 Progress = Callable[[str], None]
 
@@ -128,7 +128,7 @@ def evaluate_fold(samples: FoldSamples, parameters: FraudParameters, names: Sequ
 
 def _unusable(samples: FoldSamples, frame: pl.DataFrame) -> str | None:
     first = frame["event_time"].min()
-    if not isinstance(first, datetime) or samples.fold.train_start < first.replace(hour=0, minute=0, second=0):
+    if not isinstance(first, datetime) or samples.fold.train_start < midnight(first):
         return f"its training week starts on {samples.fold.train_start:%Y-%m-%d}, before the data"
     for part, sample in (("training", samples.train), ("test", samples.test)):
         if not 0 < sample.frauds < len(sample):
