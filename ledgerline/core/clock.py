@@ -34,14 +34,14 @@ class FixedClock:
 def instant_text(instant: datetime) -> str:
     """Write an aware instant as ISO 8601 in UTC with microseconds, e.g. ``2018-04-01T00:00:31.000000Z``.
 
-    One spelling per instant, so that equal instants have equal content ids.
+    One spelling per instant, so that equal instants have equal content ids; texts sort as their instants do.
 
     Raises:
         ValueError: If ``instant`` carries no time zone.
     """
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone; pass an aware datetime")
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:

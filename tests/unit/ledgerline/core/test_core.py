@@ -1,14 +1,14 @@
 """Content ids, storage, contracts and settings."""
 
 import hashlib
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerline.core.clock import instant_text
+from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.contracts import CONTRACTS, Timeliness, UnknownContract, contract_named
 from ledgerline.core.identity import canonical_json, content_id, sha256_file, source_fingerprint
 from ledgerline.core.settings import Profile, Settings
@@ -37,6 +37,13 @@ def test_numbers_are_written_as_rfc_8785_says():
 def test_equal_instants_in_different_zones_have_one_spelling():
     instant = datetime(2018, 4, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     assert instant_text(instant) == "2018-04-01T00:00:00.000000Z"
+
+
+def test_instants_sort_as_their_texts_do_in_any_century():
+    instants = [datetime(year, 1, 1, tzinfo=UTC) for year in (1, 300, 2018, 9999)]
+    texts = [instant_text(instant) for instant in instants]
+    assert sorted(texts) == texts
+    assert [parse_instant(text) for text in texts] == instants
 
 
 def test_an_instant_without_a_zone_is_refused():
