@@ -10,6 +10,8 @@ from ledgerline.core.storage import ObjectCorrupt, ObjectMissing, ObjectStore
 
 _MODEL_VERSION = re.compile(r"(?P<name>[a-z_]+)@(?P<version>\d+)")
 _SHORTEST_PREFIX = 6
+_SHOWN_DIGITS = 12
+_SHOWN_CANDIDATES = 5
 _ID_PREFIX = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},64}}")
 
 
@@ -57,12 +59,13 @@ def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
     """Find what a person means by ``name``.
 
     It may be a leaf id, a decision id, a bundle digest, a file's SHA-256 (or the first six or more digits of any),
-    a model version such as ``fraud@3``, a transaction's id after ``transaction:``, a feature version's tag, or the
-    path of an ingested file.
+    a model version such as ``fraud@3``, a feature version's tag, or the path of an ingested file.
 
     Raises:
         UnknownLeaf: Nothing, or more than one thing, is called so.
     """
+    if exactly := log.find(name):
+        return exactly
     if model := _MODEL_VERSION.fullmatch(name):
         found = [
             leaf
@@ -70,14 +73,17 @@ def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
             if leaf.detail.get("family") == model["name"] and leaf.detail.get("model_version") == int(model["version"])
         ]
     else:
-        found = [leaf for kind in _NAMED_BY for leaf in log.leaves(kind) if _is_called(leaf, name)]
+        found = [leaf for kind in _NAMED_BY for leaf in log.mentioning(kind, name) if _is_called(leaf, name)]
     if not found and _ID_PREFIX.fullmatch(name):
         return log.get(name)
-    if len(found) != 1:
-        problem = "nothing recorded is" if not found else f"{len(found)} things are"
+    if len(found) > 1:
+        candidates = ", ".join(f"{leaf.kind} {leaf.id[:_SHOWN_DIGITS]}" for leaf in found[:_SHOWN_CANDIDATES])
+        more = f" and {len(found) - _SHOWN_CANDIDATES} more" if len(found) > _SHOWN_CANDIDATES else ""
+        raise UnknownLeaf(f"{len(found)} things are called {name!r}: {candidates}{more}; give one of these ids")
+    if not found:
         raise UnknownLeaf(
-            f"{problem} called {name!r}; give a decision id, a model version (fraud@1), a digest or an ingested file's "
-            f"path, or at least {_SHORTEST_PREFIX} leading digits of an id"
+            f"nothing recorded is called {name!r}; give a decision id, a model version (fraud@1), a digest or an "
+            f"ingested file's path, or at least {_SHORTEST_PREFIX} leading digits of an id"
         )
     return found[0]
 

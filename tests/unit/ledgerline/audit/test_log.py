@@ -64,10 +64,16 @@ def test_leaves_recorded_by_many_threads_form_one_unbroken_chain(log: EvidenceLo
 def test_an_unknown_or_ambiguous_prefix_is_refused(log: EvidenceLog):
     for i in range(40):
         log.append(Leaf(Kind.DECISION, {"decision_id": str(i)}))
-    with pytest.raises(UnknownLeaf, match="no leaf"):
-        log.get("zz")
+    for nothing in ("zz", "%", "A", "0" * 65):
+        with pytest.raises(UnknownLeaf, match="no leaf"):
+            log.get(nothing)
     with pytest.raises(UnknownLeaf, match="several"):
         log.get("")
+
+
+def test_every_leaf_is_found_by_its_whole_id_and_by_a_beginning_that_tells_it_apart(log: EvidenceLog):
+    for leaf_id in [log.append(Leaf(Kind.DECISION, {"decision_id": str(i)})) for i in range(40)]:
+        assert (log.get(leaf_id).id, log.get(leaf_id[:12]).id) == (leaf_id, leaf_id)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +95,20 @@ def test_a_changed_entry_breaks_the_chain_and_is_named(log: EvidenceLog, attack:
         transaction.execute(attack)
     with pytest.raises(EvidenceBroken, match="entry 2"):
         log.check_chain()
+
+
+def test_leaves_are_told_apart_by_whole_values_of_their_identity(log: EvidenceLog):
+    one, more = {"family": "fraud", "dates": {"family": "credit"}}, {"family": "fraud2"}
+    for identity in (one, more):
+        log.append(Leaf(Kind.MODEL_BUNDLE, identity))
+    assert [leaf.identity for leaf in log.leaves(Kind.MODEL_BUNDLE, family="fraud")] == [one]
+    assert log.leaves(Kind.MODEL_BUNDLE, family="credit") == []
+
+
+def test_leaves_that_mention_a_text_are_found_however_json_spells_it(log: EvidenceLog):
+    said = Leaf(Kind.RAW_FILE, {"sha256": "ab" * 32}, {"path": 'Zürich/"one"\\two.csv'})
+    log.append(said)
+    log.append(Leaf(Kind.RAW_FILE, {"sha256": "cd" * 32}, {"path": "other.csv"}))
+    for text in ('Zürich/"one"\\two.csv', "abab"):
+        assert [leaf.id for leaf in log.mentioning(Kind.RAW_FILE, text)] == [said.id]
+    assert log.mentioning(Kind.LANDED_BATCH, "abab") == []

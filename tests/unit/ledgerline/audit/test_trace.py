@@ -69,3 +69,12 @@ def test_raw_bytes_are_read_again_and_a_changed_byte_is_named(
     stored.write_bytes(b"the raw bytez")
     (changed,) = raw_bytes(objects, start)
     assert "it was changed" in (changed.problem or "")
+
+
+def test_a_file_that_was_delivered_twice_is_refused_by_path_and_its_two_ids_are_named(
+    log: EvidenceLog, line: dict[str, str]
+):
+    again = log.append(Leaf(Kind.RAW_FILE, {"sha256": "ef" * 32}, {"path": "transactions/one.csv"}))
+    with pytest.raises(UnknownLeaf, match=f"raw_file {line['raw'][:12]}, raw_file {again[:12]}; give one of these ids"):
+        resolve(log, "transactions/one.csv")
+    assert resolve(log, again[:12]).id == again
