@@ -1,12 +1,14 @@
 """The command teaches, says what is wrong in one message, and finds its data again."""
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
+from ledgerline.cli.live import scoring_request
 from ledgerline.cli.main import app, main
 from ledgerline.core.settings import Settings
 
@@ -66,3 +68,49 @@ def test_trace_as_json_names_every_step_and_a_changed_file_fails_it(home: Path):
     stored.chmod(0o644)
     stored.write_bytes(b"war")
     assert CliRunner().invoke(app, ["trace", "c0ffee42", "--json"]).exit_code == 1
+
+
+def test_a_name_with_brackets_is_shown_as_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("sys.argv", ["ledgerline", "trace", "a[b]c[/d].csv"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "'a[b]c[/d].csv'" in capsys.readouterr().err
+
+
+def test_a_traced_file_with_brackets_in_its_name_is_shown_as_it_is(home: Path):
+    ledger = Ledger.open(Settings())
+    sha256 = ledger.objects.put(b"raw")
+    ledger.log.append(Leaf(Kind.RAW_FILE, {"sha256": sha256}, {"path": "a[b]c[/d].csv"}))
+    result = CliRunner().invoke(app, ["trace", sha256])
+    assert result.exit_code == 0
+    assert result.output.count("a[b]c[/d].csv") == 2
+
+
+def test_a_quarantined_value_with_brackets_is_shown_as_it_is(home: Path):
+    ledger = Ledger.open(Settings())
+    refusal = {"row": 1, "column": "a[b]", "reason": "missing_column", "message": "no [/d]"}
+    name = ledger.log.append(Leaf(Kind.REFUSED_FILE, refusal))
+    result = CliRunner().invoke(app, ["quarantine", "show", name])
+    assert result.exit_code == 0
+    assert "a[b]" in result.output
+    assert "no [/d]" in result.output
+
+
+def test_a_setting_that_cannot_be_is_named_in_one_message(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("LEDGERLINE_PROFILE", "production")
+    monkeypatch.setattr("sys.argv", ["ledgerline", "status"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "LEDGERLINE_PROFILE: Input should be 'sandbox' or 'live'" in capsys.readouterr().err
+
+
+def test_a_request_states_its_instant_in_utc_to_the_microsecond_whatever_its_zone():
+    paid = datetime(2018, 10, 1, 11, 0, 0, 7, tzinfo=timezone(timedelta(hours=2)))
+    typed = datetime(2018, 10, 1, 9)  # noqa: DTZ001 (as the command line reads it)
+    stated = [scoring_request("1", "2", "3", 4, "EUR", at)["event_time"] for at in (paid, typed)]
+    assert stated == ["2018-10-01T09:00:00.000007Z", "2018-10-01T09:00:00.000000Z"]
