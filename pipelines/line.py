@@ -12,8 +12,6 @@ from pipelines.ingestion import choose_mapping, source_digest
 
 _CODE = ("pipelines", "feature_store", "ledgerline/core", "ledgerline/audit", "ledgerline/decisions")
 _KNOBS = ("params.yaml", "policies", "great_expectations/expectations", "requirements.lock")
-
-
 _SOURCE = "source.json"
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from ledgerline.core.contracts import DatasetContract
-from pipelines.ingestion.columns.instants import INSTANT
+from ledgerline.core.frames import INSTANT
 from pipelines.ingestion.typed_rows import ROW_NUMBER, UNREADABLE_SCHEMA, TypedRows, rows_schema
 
 

@@ -125,8 +125,6 @@ def _after_problems(mapped: ColumnMapping, contract: DatasetContract, dataset: D
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        return False
-    except KeyError:
+    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
         return False
     return True

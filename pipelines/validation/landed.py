@@ -8,8 +8,7 @@ import polars as pl
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.contracts import DatasetContract, contract_named
 from ledgerline.core.errors import LedgerlineError
-from pipelines.ingestion.typed_rows import ROW_NUMBER, UNREADABLE_SCHEMA
-from pipelines.ingestion.typed_rows import rows_schema as row_schema
+from pipelines.ingestion.typed_rows import ROW_NUMBER, UNREADABLE_SCHEMA, rows_schema
 
 _FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
 _LAST_INSTANT = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -83,7 +82,7 @@ def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
     if batch.kind is not Kind.LANDED_BATCH:
         raise NotALandedBatch(f"{batch.id} is a {batch.kind}, not a landed batch; `ledgerline ingest` lands files")
     contract = contract_named(batch.identity["dataset"])
-    rows = _read_object(ledger, batch, "rows", row_schema(contract))
+    rows = _read_object(ledger, batch, "rows", rows_schema(contract))
     unreadable = _read_object(ledger, batch, "unreadable", UNREADABLE_SCHEMA)
     numbers = pl.concat([rows[ROW_NUMBER], unreadable[ROW_NUMBER]])
     if numbers.has_nulls() or numbers.n_unique() != len(numbers):

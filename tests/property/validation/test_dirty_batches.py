@@ -125,7 +125,7 @@ def new_ledger(tmp_path_factory):
 
 
 def landed_rows(landing, batch_rows, dataset):
-    schema = landing.row_schema(contract_named(dataset))
+    schema = landing.rows_schema(contract_named(dataset))
     numbered = [{"row_number": number} | row for number, row in enumerate(batch_rows, start=1)]
     return pl.DataFrame(numbered, schema=schema, orient="row")
 

@@ -8,7 +8,7 @@ import polars as pl
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.contracts import contract_named
-from pipelines.validation.landed import row_schema
+from pipelines.ingestion.typed_rows import rows_schema
 
 AS_OF = datetime(2018, 10, 1, tzinfo=UTC)
 FIRST = datetime(2018, 4, 2, 9, tzinfo=UTC)
@@ -56,7 +56,7 @@ def land(
 ) -> RecordedLeaf:
     """Record a landed batch of these rows (``row_number`` is added to plain rows) and return its leaf."""
     contract = contract_named(dataset)
-    schema = row_schema(contract)
+    schema = rows_schema(contract)
     if not isinstance(rows, pl.DataFrame):
         numbered = [{"row_number": number, **row} for number, row in enumerate(rows, start=1)]
         rows = pl.DataFrame(numbered, schema=schema, orient="row")

@@ -123,7 +123,7 @@ def test_event_at_as_of_is_accepted(landing, ledger):
 
 
 def test_instant_beyond_the_calendar_is_quarantined_and_kept(landing, ledger):
-    rows = pl.DataFrame(landing.payments(100), schema_overrides=landing.row_schema(CONTRACTS["transactions"]))
+    rows = pl.DataFrame(landing.payments(100), schema_overrides=landing.rows_schema(CONTRACTS["transactions"]))
     far = pl.lit(10**18).cast(pl.Datetime("us", "UTC"))
     last = pl.int_range(pl.len()) == 99
     rows = rows.with_columns(

@@ -227,8 +227,8 @@ def test_only_a_landed_batch_can_be_validated(landing, ledger):
 
 
 def test_rows_that_are_not_the_contracts_are_an_error(landing, ledger, monkeypatch):
-    wrong = landing.row_schema(TRANSACTIONS) | {"amount_minor": pl.Float64()}
-    monkeypatch.setattr(landing, "row_schema", lambda _: pl.Schema(wrong))
+    wrong = landing.rows_schema(TRANSACTIONS) | {"amount_minor": pl.Float64()}
+    monkeypatch.setattr(landing, "rows_schema", lambda _: pl.Schema(wrong))
     batch = landing.land(ledger, landing.payments(5))
     with pytest.raises(NotALandedBatch, match="land its file again"):
         validate(ledger, batch.id, as_of=landing.AS_OF)
