@@ -10,6 +10,7 @@ import yaml
 
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Profile, Settings
+from ledgerline.core.strict_yaml import read_yaml
 
 _FIELDS = {"signatures", "valid_days", "signers"}
 _PUBLIC_KEY_DIGITS = 64
@@ -46,7 +47,8 @@ class ApprovalPolicy:
     Attributes:
         slots: One role for every signature needed, e.g. ``(VALIDATOR, RISK_OWNER)``; distinct people fill them.
         validity: How long a signature holds at most.
-        signers: By the person's name as :func:`person` spells it; None where anyone who holds a recorded key may sign.
+        signers: By the person's name as :func:`person` spells it; None where anyone who holds a recorded key may sign,
+            which is so nowhere but in the sandbox.
     """
 
     slots: tuple[Role, ...]
@@ -78,31 +80,39 @@ def approval_policy(settings: Settings, family: str, environment: str) -> Approv
     """
     path = settings.project / "policies" / "approvals.yaml"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PolicyInvalid(f"{path} cannot be read: {error}") from error
     try:
-        Profile(environment)
-        return _policy(document[family][environment])
-    except (KeyError, TypeError, ValueError) as error:
+        return _policy(document[family][environment], Profile(environment))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise PolicyInvalid(
             f"{path}: no usable entry for {family} in {environment} ({type(error).__name__}: {error}); it needs "
             "signatures {validator|risk_owner: how many} and valid_days"
         ) from error
 
 
-def _policy(entry: Mapping[str, Any]) -> ApprovalPolicy:
+def _policy(entry: Mapping[str, Any], profile: Profile) -> ApprovalPolicy:
     if unknown := set(entry) - _FIELDS:
         raise ValueError(f"unknown fields {', '.join(sorted(unknown))}")
     slots = tuple(Role(role) for role, count in entry["signatures"].items() for _ in range(_positive(count)))
     if not slots:
         raise ValueError("no signature is asked for")
-    signers = entry.get("signers")
     return ApprovalPolicy(
         slots=slots,
         validity=timedelta(days=_positive(entry["valid_days"])),
-        signers=None if signers is None else {person(name): _signer(value) for name, value in signers.items()},
+        signers=_signers(entry.get("signers"), profile),
     )
+
+
+def _signers(named: Mapping[str, Any] | None, profile: Profile) -> Mapping[str, Signer] | None:
+    if named is None:
+        # Anybody can make a key under any name, so outside the sandbox an unnamed one must count for nothing.
+        return None if profile is Profile.SANDBOX else {}
+    signers = {person(name): _signer(value) for name, value in named.items()}
+    if len(signers) != len(named):
+        raise ValueError("a signer is named twice, in two spellings")
+    return signers
 
 
 def _signer(entry: Mapping[str, Any]) -> Signer:

@@ -6,6 +6,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledgerline.core.errors import LedgerlineError
+from ledgerline.core.strict_yaml import read_yaml
 from pipelines.training.fraud.fit import ModelName
 from pipelines.training.fraud.metrics import Metric
 
@@ -85,7 +86,7 @@ def gate_policy(project: Path, family: str) -> GatePolicy:
     """
     path = project / "policies" / "gates.yaml"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path.read_text(encoding="utf-8"))
         return GatePolicy.model_validate(document[family])
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)

@@ -58,6 +58,18 @@ def project_with(folder: Path, *, approvals: Mapping[str, Any] | None = None, ga
     return folder
 
 
+def open_live(folder: Path, signers: Mapping[str, list[str]], *, passphrase: str = PASSPHRASE) -> Ledger:
+    """A live installation below ``folder`` whose policy names its signers, by role, each with a key of their own."""
+    first = open_ledger(folder / "home", profile="live")
+    named = {
+        name: {"roles": roles, "public_key": create_key(first, name, passphrase=passphrase).identity["public_key"]}
+        for name, roles in signers.items()
+    }
+    entry = {"signatures": {"validator": 1, "risk_owner": 1}, "valid_days": 90, "signers": named}
+    project = project_with(folder / "project", approvals={"fraud": {"live": entry}})
+    return open_ledger(folder / "home", profile="live", project=project)
+
+
 @cache
 def world() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Transactions and labels of sixty cards over fifty days that end at ``AS_OF``."""

@@ -12,6 +12,7 @@ import pytest
 
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import FixedClock, SystemClock
+from ledgerline.decisions.approval import key_in_force
 from ledgerline.decisions.deployment import record_deployment
 
 
@@ -78,9 +79,14 @@ def test_a_model_whose_approval_has_lapsed_is_not_loaded(
 
 
 def test_a_model_signed_for_another_environment_is_not_loaded(
-    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str
+    job: Any, ledger: Ledger, line: ModuleType, scoring: ModuleType, good: str, tmp_path: Path
 ) -> None:
-    live = line.open_ledger(ledger.settings.home, SystemClock(), profile="live")
+    key = key_in_force(ledger, "bob")
+    assert key is not None
+    bob = {"roles": ["validator"], "public_key": key.identity["public_key"]}
+    entry = {"signatures": {"validator": 1}, "valid_days": 90, "signers": {"bob": bob}}
+    project = line.project_with(tmp_path / "project", approvals={"fraud": {"live": entry}})
+    live = line.open_ledger(ledger.settings.home, SystemClock(), profile="live", project=project)
     digest = line.approved_model(live, trees=24)
     assert _refused(job, line, good, scoring.forge_deployment(ledger, digest)) == "wrong_environment"
 

@@ -113,11 +113,9 @@ def test_a_model_is_pending_until_it_is_signed_for(ledger: Ledger, digest: str) 
 
 
 def test_in_live_both_people_are_missing_until_both_have_signed(line: ModuleType, tmp_path: Path) -> None:
-    ledger = line.open_ledger(tmp_path / "home", profile="live")
+    ledger = line.open_live(tmp_path, {"bob": ["validator"], "cyd": ["risk_owner"]}, passphrase=SECRET)
     digest = line.train(ledger, trained_by="ada")
     line.pass_gates(ledger, digest)
-    for name in ("bob", "cyd"):
-        create_key(ledger, name, passphrase=SECRET)
     assert missing_approvals(ledger, digest) == (Role.VALIDATOR, Role.RISK_OWNER)
     sign(ledger, digest)
     assert missing_approvals(ledger, digest) == (Role.RISK_OWNER,)

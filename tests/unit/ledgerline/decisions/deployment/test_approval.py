@@ -226,12 +226,19 @@ def test_an_entry_garbled_in_the_database_counts_as_tampered(ledger: Ledger, dig
 
 
 class TestLive:
-    """The live profile: two distinct people."""
+    """The live profile: two distinct people, whom the policy names."""
 
     @pytest.fixture
     def ledger(self, line: ModuleType, tmp_path: Path) -> Ledger:
-        found: Ledger = line.open_ledger(tmp_path / "home", profile="live")
+        signers = {"bob": ["validator", "risk_owner"], "cyd": ["risk_owner"]}
+        found: Ledger = line.open_live(tmp_path, signers, passphrase=SECRET)
         return found
+
+    @pytest.fixture
+    def digest(self, ledger: Ledger, line: ModuleType) -> str:
+        made: str = line.train(ledger)
+        line.pass_gates(ledger, made)
+        return made
 
     def test_one_signature_of_two_is_not_enough(self, ledger: Ledger, digest: str) -> None:
         sign(ledger, digest)
@@ -243,9 +250,16 @@ class TestLive:
         assert refusal(ledger, digest, "live") is ApprovalRefusal.UNSIGNED
 
     def test_two_people_in_both_roles_are_enough(self, ledger: Ledger, digest: str) -> None:
-        create_key(ledger, "cyd", passphrase=SECRET)
         signed = (sign(ledger, digest), sign(ledger, digest, "cyd", "risk_owner"))
         assert check(ledger, digest, "live") == signed
+
+    def test_nobody_counts_under_a_policy_that_names_nobody(
+        self, ledger: Ledger, line: ModuleType, digest: str, tmp_path: Path
+    ) -> None:
+        sign(ledger, digest)
+        sign(ledger, digest, "cyd", "risk_owner")
+        unnamed = line.open_ledger(tmp_path / "home", profile="live")
+        assert refusal(unnamed, digest, "live") is ApprovalRefusal.NOT_A_SIGNER
 
 
 class TestNamedSigners:

@@ -14,6 +14,7 @@ from ledgerline.core.settings import PROJECT_ROOT, Settings
 from ledgerline.decisions.approval_policy import ApprovalPolicy, PolicyInvalid, Role, approval_policy
 
 ROLES = st.sampled_from(list(Role))
+ADA = {"roles": ["validator"], "public_key": "0" * 64}
 PEOPLE = st.sampled_from(["ada", "bob", "cyd", "dot"])
 
 
@@ -77,6 +78,11 @@ def test_as_many_roles_are_filled_as_any_assignment_of_distinct_people_fills(
         {"signatures": {"janitor": 1}, "valid_days": 30},
         {"signatures": {"validator": 1}},
         {"signatures": {"validator": 1}, "valid_days": -1},
+        {"signatures": ["validator"], "valid_days": 30},
+        {"signatures": None, "valid_days": 30},
+        {"signatures": {"validator": 1}, "valid_days": 10**10},
+        {"signatures": {"validator": 1}, "valid_days": 30, "signers": []},
+        {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"Ada": ADA, "ada ": ADA}},
         {"signatures": {"validator": 1}, "valid_days": 30, "signer": {}},
         {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"ada": {"roles": ["validator"]}}},
         {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"ada": {"roles": [], "public_key": "zz"}}},
@@ -95,3 +101,18 @@ def test_a_family_without_an_entry_is_refused(tmp_path: Path) -> None:
 def test_a_missing_policy_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalid, match="cannot be read"):
         approval_policy(Settings(home=tmp_path, project=tmp_path), "fraud", "sandbox")
+
+
+def test_an_entry_given_twice_is_refused_and_the_later_does_not_undo_the_first(tmp_path: Path) -> None:
+    strict = "{sandbox: {signatures: {validator: 2, risk_owner: 1}, valid_days: 30}}"
+    lax = "{sandbox: {signatures: {validator: 1}, valid_days: 30}}"
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "approvals.yaml").write_text(f"fraud: {strict}\nfraud: {lax}\n")
+    with pytest.raises(PolicyInvalid, match="'fraud' is given twice"):
+        approval_policy(Settings(home=tmp_path, project=tmp_path), "fraud", "sandbox")
+
+
+def test_outside_the_sandbox_a_policy_without_signers_lets_nobody_sign() -> None:
+    settings = Settings(project=PROJECT_ROOT)
+    assert approval_policy(settings, "fraud", "sandbox").signers is None
+    assert approval_policy(settings, "fraud", "live").signers == {}
