@@ -1,11 +1,8 @@
 """Write a simulated world to a folder, once: the same arguments always give the same bytes."""
 
-import fcntl
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +13,7 @@ import polars as pl
 
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, sha256_bytes, sha256_file
+from ledgerline.core.lock import exclusive
 from ledgerline.core.storage import write_atomically
 from ledgerline.sandbox.cards import simulate_payments
 from ledgerline.sandbox.deliveries import WEEK_SECONDS, Dirt, deliver
@@ -88,7 +86,8 @@ def write_world(
         raise ValueError(f"a world needs positive sizes: {customers=}, {terminals=}, {days=}, {seed=}")
     tell = progress or (lambda _: None)
     asked = {"simulator": _SIMULATOR, "customers": customers, "terminals": terminals, "days": days, "seed": seed}
-    with _only_writer(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
         if (found := _existing(folder, asked)) is not None:
             return found
         write_atomically(folder / WORLD_FILE, canonical_json({"asked": asked}))
@@ -105,18 +104,6 @@ def write_world(
         _remove_remains(folder)
         write_atomically(folder / WORLD_FILE, canonical_json({"asked": asked, "files": hashes, "facts": facts}))
         return _report(folder, hashes, facts, written=written)
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` against a second writer; the lock ends with the process, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove_remains(folder: Path) -> None:

@@ -11,13 +11,13 @@ import ledgerline.decisions
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import source_fingerprint
+from ledgerline.core.lock import exclusive
 from ledgerline.decisions.bundle import EVALUATION_FILE, Bundle, load_bundle
 from ledgerline.decisions.fraud import FAMILY
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.fraud.dataset import training_set_spec
 from pipelines.training.fraud.parameters import FraudParameters
 from pipelines.training.inputs import newest_feature_version
-from pipelines.training.lock import exclusive
 from pipelines.training.parameters import family_parameters
 
 if TYPE_CHECKING:

@@ -4,17 +4,15 @@ The results lie in the object store, so the site can be deleted and built again 
 are not rendered again.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import content_id
+from ledgerline.core.lock import exclusive
 from ledgerline.core.storage import write_atomically
 from pipelines.validation.data_docs_overview import add_overview
 from pipelines.validation.examiner import gx_suite, gx_version, quiet_context
@@ -45,7 +43,8 @@ def build_data_docs(ledger: Ledger) -> Path:
     suites = {name: read_suite(ledger.settings, name) for name in _datasets(receipts)}
     wanted = {leaf.id: "result" for leaf in receipts} | {suite.fingerprint: "suite" for suite in suites.values()}
     stamp = content_id([gx_version(), sorted(wanted)])
-    with _only_builder(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
         finished = _read_finished(folder)
         if finished.get("stamp") == stamp and (folder / _INDEX).exists():
             return folder / _INDEX
@@ -58,18 +57,6 @@ def build_data_docs(ledger: Ledger) -> Path:
 
 def _datasets(receipts: Sequence[RecordedLeaf]) -> list[str]:
     return sorted({leaf.identity["dataset"] for leaf in receipts})
-
-
-@contextmanager
-def _only_builder(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second builder; the lock ends with the process, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _read_finished(folder: Path) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 import threading
 from pathlib import Path
 
-from pipelines.training.lock import exclusive
+import pytest
+
+from ledgerline.core.lock import exclusive
 
 
-def test_second_holder_waits_until_the_first_lets_go(tmp_path: Path):
+@pytest.mark.parametrize("name", ["locks/one", "."])
+def test_second_holder_of_a_file_or_folder_waits_until_the_first_lets_go(tmp_path: Path, name: str):
     order: list[str] = []
     waits, first_may_end = threading.Event(), threading.Event()
 
     def second() -> None:
-        with exclusive(tmp_path / "locks" / "one", waiting=waits.set):
+        with exclusive(tmp_path / name, waiting=waits.set):
             order.append("second")
 
-    with exclusive(tmp_path / "locks" / "one", waiting=lambda: order.append("never")):
+    with exclusive(tmp_path / name, waiting=lambda: order.append("never")):
         thread = threading.Thread(target=second)
         thread.start()
         assert waits.wait(timeout=30)
