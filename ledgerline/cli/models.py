@@ -95,9 +95,10 @@ def approve(
     approval = ledger.log.get(leaf_id).identity
     OUT.print(f"{model} approved by {approver} as {role} for {approval['environment']} until {approval['expires_at']}")
     missing = missing_approvals(ledger, approval["bundle"])
-    OUT.print(
-        f"Still needed: {', '.join(missing)}" if missing else f"Complete. Airflow deploys it, or `ledgerline deploy {model}` does."
-    )
+    if missing:
+        OUT.print(f"Still needed: {', '.join(missing)}")
+    else:
+        OUT.print(f"Complete. Airflow deploys it, or `ledgerline deploy {model}` does.")
 
 
 def deploy(model: Annotated[str, typer.Argument(help="A model version such as fraud@3, or a bundle digest.")]) -> None:
