@@ -84,3 +84,8 @@ class RecordedLeaf:
     detail: Mapping[str, Any]
     recorded_at: datetime
     chain_hash: str
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether kind and identity are still what the id, which others signed or named, stands for."""
+        return Leaf(self.kind, self.identity).id == self.id

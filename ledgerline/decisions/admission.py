@@ -58,4 +58,17 @@ def admit(ledger: Ledger, digest: str, *, environment: str, at: datetime) -> Adm
             f"computes {view.fingerprint[:12]}; train again on the present definition",
         )
     name = f"{fields.family}@{leaf.detail.get('model_version') or digest[:12]}"
-    return Admitted(bundle, view, approvals, leaf.detail["feature_version"], name)
+    return Admitted(bundle, view, approvals, _feature_version(ledger, fields.training_set), name)
+
+
+def _feature_version(ledger: Ledger, training_set: str) -> str:
+    """Return what a training set was made of, by its identity: the approvals sign its id, and no detail of a leaf."""
+    trained_on = ledger.log.find(training_set)
+    version = ledger.log.find(trained_on.identity["feature_version"]) if trained_on and trained_on.is_intact else None
+    if version is None or not version.is_intact:
+        raise BundleRefused(
+            RefusalReason.EVIDENCE_CHANGED,
+            f"training set {training_set} or its feature version is no longer in the evidence log as it was recorded; "
+            "restore the evidence database from a backup",
+        )
+    return version.id

@@ -9,7 +9,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledgerline.audit import Kind, Leaf, Ledger, RecordedLeaf
+from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.clock import parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json
@@ -256,7 +256,7 @@ def _key_of(ledger: Ledger, approval: RecordedLeaf) -> RecordedLeaf | None:
     A key that came into the log later proves nothing, and a replaced one may be in wrong hands.
     """
     newest = key_in_force(ledger, approval.identity["approver"], before=approval.sequence)
-    return newest if newest and newest.id == approval.identity["key"] and _is_intact(newest) else None
+    return newest if newest and newest.id == approval.identity["key"] and newest.is_intact else None
 
 
 def _is_signed(statement: Statement, public_key: str, signature: str) -> bool:
@@ -281,15 +281,10 @@ def _evaluation_passed(ledger: Ledger, statement: Statement) -> bool:
     return (
         evaluation is not None
         and evaluation.kind is Kind.EVALUATION
-        and _is_intact(evaluation)
+        and evaluation.is_intact
         and evaluation.identity["bundle"] == statement.bundle
         and evaluation.identity["passed"] is True
     )
-
-
-def _is_intact(leaf: RecordedLeaf) -> bool:
-    """Whether a leaf's content is still what its id, which others signed or named, stands for."""
-    return Leaf(leaf.kind, leaf.identity).id == leaf.id
 
 
 def _approval(leaf: RecordedLeaf) -> Approval:

@@ -11,10 +11,25 @@ from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text, parse_instant
+from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.approval import Approval, approved, bundle_leaf
 from ledgerline.decisions.schema import DEPLOYMENT, ensure_tables
 
 _FIRST = ""  # what the first deployment of a job supersedes, as the table's unique index needs it
+
+
+class DeploymentChanged(LedgerlineError):
+    """A deployment's row or entry in the log is no longer what was recorded.
+
+    Attributes:
+        deployment: Its leaf id.
+    """
+
+    def __init__(self, deployment: str) -> None:
+        super().__init__(
+            f"deployment {deployment} was changed in the database after it was recorded; deploy an approved model anew"
+        )
+        self.deployment = deployment
 
 
 class Job(StrEnum):
@@ -51,17 +66,33 @@ class Deployment:
 
 
 def current(ledger: Ledger, family: str, *, job: Job = Job.SCORING) -> Deployment | None:
-    """Return the deployment that is in force in this installation's environment, or None before the first."""
+    """Return the deployment that is in force in this installation's environment, or None before the first.
+
+    Raises:
+        DeploymentChanged: Its row and its entry in the log no longer say the same.
+    """
     ensure_tables(ledger)
+    environment = ledger.settings.profile.value
     with ledger.log.reading() as connection:
-        row = _newest(connection, family, job, ledger.settings.profile.value)
-    return find_deployment(ledger, row.leaf) if row else None
+        row = _newest(connection, family, job, environment)
+    deployment = find_deployment(ledger, row.leaf) if row else None
+    if row and deployment and (row.bundle, environment) != (deployment.bundle, deployment.environment):
+        raise DeploymentChanged(row.leaf)
+    return deployment
 
 
 def find_deployment(ledger: Ledger, leaf_id: str) -> Deployment | None:
-    """Return the deployment with this leaf id, or None."""
+    """Return the deployment with this leaf id, or None.
+
+    Raises:
+        DeploymentChanged: What it says is no longer what its id stands for.
+    """
     leaf = ledger.log.find(leaf_id)
-    return _deployment(leaf) if leaf and leaf.kind is Kind.DEPLOYMENT else None
+    if leaf is None or leaf.kind is not Kind.DEPLOYMENT:
+        return None
+    if not leaf.is_intact:
+        raise DeploymentChanged(leaf_id)
+    return _deployment(leaf)
 
 
 def record_deployment(ledger: Ledger, digest: str, *, job: Job = Job.SCORING) -> RecordedLeaf:
@@ -82,7 +113,7 @@ def record_deployment(ledger: Ledger, digest: str, *, job: Job = Job.SCORING) ->
     family = bundle.detail["family"]
     with ledger.log.transaction() as transaction:
         before = _newest(transaction, family, job, environment)
-        if before is None or before.bundle != digest:
+        if before is None or not _puts_in_force(ledger, before, digest):
             place = {"family": family, "job": job.value, "environment": environment, "bundle": digest}
             leaf_id = _append(ledger, transaction, place, bundle, approvals, before.leaf if before else None)
         else:
@@ -112,6 +143,12 @@ def _append(
     leaf_id = ledger.log.record(transaction, leaf, parents)
     transaction.execute(sa.insert(DEPLOYMENT), {**place, "leaf": leaf_id, "supersedes": supersedes or _FIRST})
     return leaf_id
+
+
+def _puts_in_force(ledger: Ledger, row: sa.Row[*tuple[Any, ...]], digest: str) -> bool:
+    """Whether row and log agree that it is this bundle; what was changed since is superseded, not trusted."""
+    leaf = ledger.log.find(row.leaf)
+    return leaf is not None and leaf.is_intact and row.bundle == leaf.identity.get("bundle") == digest
 
 
 def _newest(connection: Connection, family: str, job: Job, environment: str) -> sa.Row[*tuple[Any, ...]] | None:

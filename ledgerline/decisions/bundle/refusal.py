@@ -17,6 +17,7 @@ class RefusalReason(StrEnum):
     CONTENT_UNSAFE = "content_unsafe"  # a pickle or an archive under an innocent name
     CONTENT_UNREADABLE = "content_unreadable"  # a file that is not what its name says
     FEATURES_DIFFER = "features_differ"  # trained on another definition of the features than the one that serves
+    EVIDENCE_CHANGED = "evidence_changed"  # what the log says of its training is no longer what was signed
     FAMILY_DIFFERS = "family_differs"  # another family's model
 
 

@@ -88,6 +88,10 @@ class ScoringMetrics:
         self._loaded.clear()
         self._loaded.labels(digest, model, deployment).set(1)
         self._approved_until.set(approved_until.timestamp())
+        self.newest_answers()
+
+    def newest_answers(self) -> None:
+        """Say that the newest deployment is the one that answers."""
         self._refused_now.set(0)
 
     def refused(self, reason: str) -> None:

@@ -16,7 +16,7 @@ from ledgerline.core.storage import ObjectCorrupt, ObjectMissing
 from ledgerline.decisions.approval import ApprovalRefused
 from ledgerline.decisions.approval_policy import PolicyInvalid
 from ledgerline.decisions.bundle import BundleRefused
-from ledgerline.decisions.deployment import Deployment, current
+from ledgerline.decisions.deployment import Deployment, DeploymentChanged, current
 from ledgerline.decisions.fraud import FAMILY
 from ledgerline.services.scoring.decider import Decider
 from ledgerline.services.scoring.metrics import ScoringMetrics
@@ -100,19 +100,29 @@ class DeploymentWatcher:
             self._stopping.wait(self._every.total_seconds())
 
     def _look(self) -> None:
-        deployment = current(self._ledger, FAMILY)
+        try:
+            deployment = current(self._ledger, FAMILY)
+        except DeploymentChanged as changed:
+            now = self._ledger.clock.now()
+            if not self._was_just_refused(changed.deployment, now):
+                self._refuse(changed.deployment, changed, now)
+            return
         if deployment is None:
             self._code = NO_DEPLOYMENT
             return
         serving = self._decider.serving
         if serving is not None and serving.deployment.id == deployment.id:
-            self._refused = None
+            if self._refused:
+                self._refused = None
+                self._metrics.newest_answers()
             return
         now = self._ledger.clock.now()
+        if not self._was_just_refused(deployment.id, now):
+            self._load(deployment, now)
+
+    def _was_just_refused(self, deployment: str, now: datetime) -> bool:
         known = self._refused
-        if known and known.deployment == deployment.id and now < known.at + _LOOK_AGAIN:
-            return
-        self._load(deployment, now)
+        return known is not None and known.deployment == deployment and now < known.at + _LOOK_AGAIN
 
     def _load(self, deployment: Deployment, now: datetime) -> None:
         self._code = LOADING
@@ -122,7 +132,7 @@ class DeploymentWatcher:
         except SQLAlchemyError:
             raise
         except Exception as error:
-            self._refuse(deployment, error, now)
+            self._refuse(deployment.id, error, now)
             return
         self._decider.install(serving)
         self._refused = None
@@ -134,13 +144,13 @@ class DeploymentWatcher:
         )
         _log.info("%s (bundle %s) answers, by deployment %s", serving.name, serving.digest, deployment.id)
 
-    def _refuse(self, deployment: Deployment, error: Exception, now: datetime) -> None:
+    def _refuse(self, deployment: str, error: Exception, now: datetime) -> None:
         code = refusal_code(error)
-        self._refused = Refused(deployment.id, code, str(error), now)
+        self._refused = Refused(deployment, code, str(error), now)
         self._metrics.refused(code)
         serving = self._decider.serving
         goes_on = f"{serving.name} goes on" if serving else "nothing answers"
-        _log.error("deployment %s is refused (%s), %s: %s", deployment.id, code, goes_on, error)
+        _log.error("deployment %s is refused (%s), %s: %s", deployment, code, goes_on, error)
 
 
 @contextmanager
@@ -167,6 +177,8 @@ def refusal_code(error: Exception) -> str:
             return "object_corrupt"
         case ObjectMissing():
             return "object_missing"
+        case DeploymentChanged():
+            return "deployment_changed"
         case PolicyInvalid():
             return "policy_invalid"
         case FeatureStoreError():

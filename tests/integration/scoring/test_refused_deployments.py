@@ -9,11 +9,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import FixedClock, SystemClock
 from ledgerline.decisions.approval import key_in_force
 from ledgerline.decisions.deployment import record_deployment
+from ledgerline.decisions.schema import DEPLOYMENT
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +108,20 @@ def test_a_model_signed_by_whoever_trained_it_is_not_loaded(
     line.pass_gates(ledger, digest)
     line.sign_as_trainer(ledger, digest, approver="bob")
     assert _refused(job, line, good, scoring.forge_deployment(ledger, digest)) == "trained_it"
+
+
+def test_the_present_deployment_pointed_at_another_bundle_is_not_followed(
+    job: Any, ledger: Ledger, line: ModuleType, good: str
+) -> None:
+    other = line.approved_model(ledger, trees=28)
+    deployment = record_deployment(ledger, good)
+    job.wait_until_ready(good)
+    changed = sa.update(DEPLOYMENT).where(DEPLOYMENT.c.leaf == deployment.id)
+    with ledger.log.transaction() as transaction:
+        transaction.execute(changed.values(bundle=other))
+    assert _refused(job, line, good, deployment.id) == "deployment_changed"
+    with ledger.log.transaction() as transaction:
+        transaction.execute(changed.values(bundle=good))
 
 
 def test_a_good_deployment_after_bad_ones_is_taken_up(job: Any, ledger: Ledger, line: ModuleType, good: str) -> None:

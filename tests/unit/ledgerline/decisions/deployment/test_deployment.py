@@ -10,9 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from ledgerline.audit import Kind, Ledger
+from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import FixedClock
+from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.approval import ApprovalRefusal, ApprovalRefused
-from ledgerline.decisions.deployment import current, find_deployment, record_deployment
+from ledgerline.decisions.deployment import DeploymentChanged, current, find_deployment, record_deployment
 from ledgerline.decisions.schema import DEPLOYMENT, ensure_tables
 
 
@@ -102,3 +104,35 @@ def test_a_row_without_a_leaf_is_no_deployment(ledger: Ledger) -> None:
         transaction.execute(sa.insert(DEPLOYMENT), {**row, "leaf": "f" * 64})
     assert current(ledger, "fraud") is None
     assert find_deployment(ledger, "f" * 64) is None
+
+
+def test_a_row_pointed_at_another_bundle_puts_nothing_in_force_until_it_is_superseded(
+    ledger: Ledger, approved_model: Callable[[int], str]
+) -> None:
+    first, second = approved_model(5), approved_model(6)
+    record_deployment(ledger, first)
+    with ledger.log.transaction() as transaction:
+        transaction.execute(sa.update(DEPLOYMENT).values(bundle=second))
+    with pytest.raises(DeploymentChanged):
+        current(ledger, "fraud")
+    assert record_deployment(ledger, second).identity["bundle"] == second
+    deployment = current(ledger, "fraud")
+    assert deployment is not None
+    assert deployment.bundle == second
+
+
+def test_an_entry_pointed_at_another_bundle_puts_nothing_in_force_until_it_is_superseded(
+    ledger: Ledger, approved_model: Callable[[int], str]
+) -> None:
+    first, second = approved_model(5), approved_model(6)
+    leaf = record_deployment(ledger, first)
+    pointed = canonical_json({**leaf.identity, "bundle": second})
+    with ledger.log.transaction() as transaction:
+        transaction.execute(sa.update(LEAF).where(LEAF.c.id == leaf.id).values(identity=pointed))
+        transaction.execute(sa.update(DEPLOYMENT).values(bundle=second))
+    with pytest.raises(DeploymentChanged):
+        current(ledger, "fraud")
+    assert record_deployment(ledger, second).id != leaf.id
+    deployment = current(ledger, "fraud")
+    assert deployment is not None
+    assert deployment.bundle == second
