@@ -102,6 +102,11 @@ class AirflowApi:
         ]
         return sorted(runs, key=lambda run: (run.queued_at, run.dag_id, run.run_id))
 
+    def set_off_by(self, run: DagRun) -> set[tuple[str, str]]:
+        """Return DAG and run id of every run whose assets set ``run`` off; empty for a run that was triggered."""
+        answer = self._request("GET", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/upstreamAssetEvents") or {}
+        return {(event["source_dag_id"], event["source_run_id"]) for event in answer["asset_events"]}
+
     def task_log(self, run: DagRun, task: TaskRun, *, lines: int = 20) -> str:
         """Return the last lines that a task wrote."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from ledgerline.core.clock import Clock
 from ledgerline.launch.airflow_api import AirflowApi
@@ -44,19 +45,12 @@ class RunProgress:
             AirflowRefused: The API server has not answered for long.
         """
         try:
-            runs = [run for run in self._api.runs(since) if run.dag_id in self._dag_ids]
+            return self._look(since)
         except AirflowRefused:
             self._silent_looks += 1
             if self._silent_looks > _MOST_SILENT_LOOKS:
                 raise
             return None
-        self._silent_looks = 0
-        self._runs = runs
-        for run in runs:
-            self._say_changes(run)
-            if run.state is RunState.FAILED:
-                raise self._failure(run)
-        return runs if self._are_through(runs) else None
 
     def timed_out(self, seconds: float) -> WaitTimedOut:
         """Return the error that says how far each DAG came."""
@@ -64,10 +58,27 @@ class RunProgress:
         missing = [f"{dag_id}: no run" for dag_id in self._dag_ids if dag_id not in {run.dag_id for run in self._runs}]
         return WaitTimedOut(f"not through after {seconds:.0f} s; {'; '.join(stands + missing)}")
 
+    def _look(self, since: datetime) -> list[DagRun] | None:
+        self._runs = [run for run in self._api.runs(since) if run.dag_id in self._dag_ids]
+        for run in self._runs:
+            self._say_changes(run)
+            if run.state is RunState.FAILED:
+                raise self._failure(run)
+        through = self._are_through(self._runs)
+        self._silent_looks = 0
+        return self._runs if through else None
+
     def _are_through(self, runs: list[DagRun]) -> bool:
         if any(not (run.state.is_final or (self._until_approval and run.is_waiting)) for run in runs):
             return False
-        return {run.dag_id for run in runs} == set(self._dag_ids)
+        by_dag = {dag_id: [run for run in runs if run.dag_id == dag_id] for dag_id in self._dag_ids}
+        if not all(by_dag.values()):
+            return False
+        # A run that was under way before may just have ended, with the one that it sets off still to come.
+        return all(self._led_on(by_dag[one][-1], by_dag[next_one]) for one, next_one in pairwise(self._dag_ids))
+
+    def _led_on(self, last: DagRun, following: list[DagRun]) -> bool:
+        return any((last.dag_id, last.run_id) in self._api.set_off_by(run) for run in reversed(following))
 
     def _say_changes(self, run: DagRun) -> None:
         now = self._clock.now()

@@ -102,7 +102,9 @@ class Stack:
     def wait_for_runs(
         self, dag_ids: Sequence[str], *, since: datetime, timeout: float, until_approval: bool = False
     ) -> list[DagRun]:
-        """Wait until each DAG has had a run since then and none of their runs goes on; report progress meanwhile.
+        """Wait until each DAG has had a run since then, the last one of each set off the next, and none goes on.
+
+        Progress is reported meanwhile.
 
         Args:
             dag_ids: The DAGs, in the order in which one sets off the next.
