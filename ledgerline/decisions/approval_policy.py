@@ -1,5 +1,6 @@
 """How many people must sign for a model, in which roles and for how long: `policies/approvals.yaml` as a value."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ from ledgerline.core.strict_yaml import read_yaml
 
 _FIELDS = {"signatures", "valid_days", "signers"}
 _PUBLIC_KEY_DIGITS = 64
+_UNSEEN = "Cf"  # format characters, such as a zero-width space
 
 
 class PolicyInvalid(LedgerlineError):
@@ -68,8 +70,13 @@ class ApprovalPolicy:
 
 
 def person(name: str) -> str:
-    """Return one spelling per person, so that ``Ada`` and ``ada `` are not two."""
-    return name.strip().casefold()
+    """Return one spelling per person, so that ``Ada``, ``ada `` and a look-alike in other code points are not two.
+
+    Compatibility forms and case are folded (The Unicode Standard, section 3.13, "Default Caseless Matching"), and what
+    nobody sees is left out.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in folded if unicodedata.category(letter) != _UNSEEN).strip()
 
 
 def approval_policy(settings: Settings, family: str, environment: str) -> ApprovalPolicy:

@@ -51,9 +51,12 @@ def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:
     leaf = ledger.log.find(recorded.leaf)
     if leaf is None:
         return f"the evidence log has no leaf {recorded.leaf}"
+    if not leaf.is_intact:
+        return f"the evidence log's entry {leaf.id} was changed: its content is not what its id stands for"
     expected = {
         "decision": (leaf.identity["decision_id"], recorded.decision_id),
         "model": (leaf.identity["bundle"], recorded.bundle),
+        "deployment": (leaf.detail["deployment"], recorded.deployment),
         "answer": (leaf.identity["answer"], sha256_bytes(recorded.answer_bytes)),
         "features": (leaf.detail["vector"], sha256_bytes(canonical_json(dict(recorded.vector)))),
         "request": (leaf.identity["request"], sha256_bytes(request_body(ledger, recorded.request))),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledgerline.core.settings import PROJECT_ROOT, Settings
-from ledgerline.decisions.approval_policy import ApprovalPolicy, PolicyInvalid, Role, approval_policy
+from ledgerline.decisions.approval_policy import ApprovalPolicy, PolicyInvalid, Role, approval_policy, person
 
 ROLES = st.sampled_from(list(Role))
 ADA = {"roles": ["validator"], "public_key": "0" * 64}
@@ -47,6 +47,12 @@ def test_one_person_in_two_roles_counts_once() -> None:
 def test_one_person_in_two_spellings_counts_once() -> None:
     both = policy(Role.VALIDATOR, Role.RISK_OWNER)
     assert len(both.unfilled([("Ada", Role.VALIDATOR), (" ada", Role.RISK_OWNER)])) == 1
+
+
+@pytest.mark.parametrize("spelling", ["ADA", " ada\t", "ａｄａ", "a\u200bda", "\ufeffada", "ada\u00a0"])
+def test_a_name_in_other_code_points_is_the_same_person(spelling: str) -> None:
+    assert person(spelling) == "ada"
+    assert person("Jose\u0301") == person("JOS\u00c9")
 
 
 def test_a_person_of_both_roles_steps_aside_for_one_of_only_one() -> None:

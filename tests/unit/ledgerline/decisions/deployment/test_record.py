@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from ledgerline.audit import Kind, Ledger
+from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import canonical_json, sha256_bytes
 from ledgerline.decisions.bundle import load_bundle
@@ -148,6 +149,26 @@ def test_a_request_changed_after_the_fact_is_noticed(ledger: Ledger, decide: Cal
     with ledger.log.transaction() as transaction:
         transaction.execute(sa.update(REQUEST_BODY).values(body=b"{}"))
     assert "request" in str(replay(ledger, new.decision_id).difference)
+
+
+def test_an_answer_changed_together_with_its_entry_in_the_log_is_noticed(
+    ledger: Ledger, decide: Callable[..., NewDecision]
+) -> None:
+    new = decide(1)
+    answer = canonical_json({**new.answer, "decided_at": "2018-01-01T00:00:00.000000Z"})
+    leaf = ledger.log.get(get_decision(ledger, new.decision_id).leaf)
+    identity = canonical_json({**leaf.identity, "answer": sha256_bytes(answer)})
+    _change(ledger, answer=answer)
+    with ledger.log.transaction() as transaction:
+        transaction.execute(sa.update(LEAF).where(LEAF.c.id == leaf.id).values(identity=identity))
+    assert "its id stands for" in str(replay(ledger, new.decision_id).difference)
+
+
+def test_a_decision_moved_to_another_deployment_is_noticed(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    with ledger.log.transaction() as transaction:
+        transaction.execute(sa.update(DECISION).values(deployment="f" * 64))
+    assert "deployment" in str(replay(ledger, new.decision_id).difference)
 
 
 def test_an_answer_that_the_model_did_not_give_differs_on_replay(
