@@ -109,12 +109,17 @@ def _airflow_programs(launch: Launch) -> list[Program]:
 def _mlflow(launch: Launch) -> Program:
     settings = launch.settings
     listen = ("--host", settings.host, "--port", str(settings.mlflow_port), "--workers", "1")
-    keep = ("--backend-store-uri", launch.backend_store, "--artifacts-destination", str(settings.mlflow_artifacts))
+    keep = ("--artifacts-destination", str(settings.mlflow_artifacts))
     argv = (sys.executable, "-m", "mlflow", "server", *listen, *keep, "--allowed-hosts", _MLFLOW_ALLOWED_HOSTS)
     program = _program(launch, Part.MLFLOW, argv, actor="mlflow")
     return replace(
         program,
-        environment={**program.environment, **server_settings(settings.project / "mlflow" / "server.env")},
+        environment={
+            **program.environment,
+            **server_settings(settings.project / "mlflow" / "server.env"),
+            # The URL may hold a password, and everybody on the machine can list commands.
+            "MLFLOW_BACKEND_STORE_URI": launch.backend_store,
+        },
         is_ready=lambda _started: answers(f"{launch.mlflow_url}/health"),
         stops_last=True,
         port=settings.mlflow_port,

@@ -72,11 +72,11 @@ def test_nothing_phones_home(settings):
     assert found["GX_ANALYTICS_ENABLED"] == "false"
 
 
-def launch(settings: Settings, *, migrate: bool = True) -> Launch:
+def launch(settings: Settings, *, migrate: bool = True, backend_store: str = "sqlite:///mlflow.db") -> Launch:
     from datetime import UTC, datetime
 
     began = datetime(2026, 1, 1, tzinfo=UTC)
-    return Launch(settings, Layout.of(settings), "t", began, "sqlite:///mlflow.db", migrate)
+    return Launch(settings, Layout.of(settings), "t", began, backend_store, migrate)
 
 
 def test_only_the_sandbox_has_a_demo_approver(settings, tmp_path):
@@ -87,6 +87,13 @@ def test_only_the_sandbox_has_a_demo_approver(settings, tmp_path):
 def test_no_program_gets_a_secret_on_its_command_line_or_in_its_environment(settings):
     for program in programs_of(launch(settings), frozenset(Part)):
         assert "hunter2" not in str(program.argv) + str(program.environment)
+
+
+def test_the_password_of_mlflows_database_is_on_no_command_line(settings):
+    store = "postgresql://mlflow:hunter2@127.0.0.1/mlflow"
+    (mlflow,) = programs_of(launch(settings, backend_store=store), frozenset({Part.MLFLOW}))
+    assert "hunter2" not in str(mlflow.argv)
+    assert mlflow.environment["MLFLOW_BACKEND_STORE_URI"] == store
 
 
 def test_airflow_waits_for_its_database_only_where_it_must_be_migrated(settings):
