@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -173,10 +173,9 @@ class EvidenceLog:
             expected_sequence = 1
             for row in connection.execute(sa.select(LEAF).order_by(LEAF.c.sequence)).mappings():
                 body = {name: value for name, value in row.items() if name != "chain_hash"}
-                leaf = Leaf(Kind(row["kind"]), json.loads(row["identity"]))
                 if (
                     row["sequence"] != expected_sequence
-                    or leaf.id != row["id"]
+                    or _id_of(row) != row["id"]
                     or _chain_hash(previous, body, edges.pop(row["id"], [])) != row["chain_hash"]
                 ):
                     raise EvidenceBroken(
@@ -203,6 +202,14 @@ class EvidenceLog:
         for parent in parents:
             if not transaction.execute(sa.select(LEAF.c.sequence).where(LEAF.c.id == parent.id)).first():
                 raise UnknownLeaf(f"{leaf.kind} names {parent.id} as its {parent.role}, which is not in the log")
+
+
+def _id_of(row: Mapping[str, Any]) -> str | None:
+    """Return the id that a row's kind and identity stand for, or None where they are not even an entry's."""
+    try:
+        return Leaf(Kind(row["kind"]), json.loads(row["identity"])).id
+    except (ValueError, TypeError):
+        return None
 
 
 def _chain_hash(previous: str, row: dict[str, Any], edges: list[dict[str, Any]]) -> str:

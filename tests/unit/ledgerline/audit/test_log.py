@@ -81,10 +81,12 @@ def test_every_leaf_is_found_by_its_whole_id_and_by_a_beginning_that_tells_it_ap
     [
         sa.update(LEAF).where(LEAF.c.sequence == 2).values(detail=b'{"n":"9"}'),
         sa.update(LEAF).where(LEAF.c.sequence == 2).values(identity=b'{"decision_id":"9"}'),
+        sa.update(LEAF).where(LEAF.c.sequence == 2).values(identity=b"no JSON"),
+        sa.update(LEAF).where(LEAF.c.sequence == 2).values(kind="no kind"),
         sa.update(LEAF).where(LEAF.c.sequence == 2).values(recorded_at="2001-01-01T00:00:00.000000Z"),
         sa.update(EDGE).where(EDGE.c.position == 0).values(role="other"),
     ],
-    ids=["detail", "identity", "time", "edge"],
+    ids=["detail", "identity", "garbled", "kind", "time", "edge"],
 )
 def test_a_changed_entry_breaks_the_chain_and_is_named(log: EvidenceLog, attack: sa.Update):
     raw = log.append(RAW)
