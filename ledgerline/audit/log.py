@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -204,7 +204,7 @@ class EvidenceLog:
                 raise UnknownLeaf(f"{leaf.kind} names {parent.id} as its {parent.role}, which is not in the log")
 
 
-def _id_of(row: Mapping[str, Any]) -> str | None:
+def _id_of(row: sa.RowMapping) -> str | None:
     """Return the id that a row's kind and identity stand for, or None where they are not even an entry's."""
     try:
         return Leaf(Kind(row["kind"]), json.loads(row["identity"])).id
