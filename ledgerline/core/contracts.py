@@ -143,7 +143,7 @@ FRAUD_LABELS = DatasetContract(
         EVENT_TIME,
         AVAILABLE_AT,
     ),
-    key=("transaction_id",),
+    key=("transaction_id", "available_at"),  # a label that changes is a second row, known later; neither is overwritten
     timeliness=Timeliness.OBSERVED,
     owner="fraud operations",
     retention_days=None,

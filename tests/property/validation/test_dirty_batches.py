@@ -140,23 +140,23 @@ def check(landing, ledger, batches, dataset, unreadable):
             for number in range(1, unreadable + 1)
         ]
         leaves.append(landing.land(ledger, frame, dataset=dataset, unreadable=extra, path=f"{position}.csv"))
-    held_keys: set[str] = set()
+    key = contract_named(dataset).key
+    held_keys: set[tuple[object, ...]] = set()
     for frame, receipt in zip(frames, validate_batches(ledger, [leaf.id for leaf in leaves], as_of=AS_OF), strict=True):
         assert receipt.landed == frame.height + unreadable == receipt.accepted + receipt.quarantined
         quarantined = quarantined_rows(ledger, receipt.id)
         assert quarantined.height == receipt.quarantined == sum(receipt.reasons.values())
         assert quarantined["reason"].null_count() == 0
         good = keeps_the_contract(frame, dataset)
-        first = good.filter(~pl.col("transaction_id").is_in(held_keys)).unique(
-            "transaction_id", keep="first", maintain_order=True
-        )
+        is_new = [row not in held_keys for row in good.select(key).rows()]
+        first = good.filter(pl.Series(is_new, dtype=pl.Boolean)).unique(key, keep="first", maintain_order=True)
         if receipt.verdict is Verdict.BLOCKED:
             assert receipt.accepted == 0
             continue
         leaf = ledger.log.get(receipt.id)
         accepted = pl.read_parquet(ledger.settings.workspace_path / leaf.detail["accepted_path"])
         assert accepted.equals(first)
-        held_keys |= set(accepted["transaction_id"])
+        held_keys |= set(accepted.select(key).rows())
         numbers = sorted([*accepted["row_number"], *quarantined["row_number"]])
         assert numbers == list(range(1, receipt.landed + 1))
 

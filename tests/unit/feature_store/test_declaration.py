@@ -15,7 +15,7 @@ from feature_store.views import view_named
 from feature_store.views.card_spending import CARD_SPENDING
 from ledgerline.core.identity import sha256_bytes
 
-FINGERPRINT = "154266426782f84315dbe8848979956dc77b3f8ee1462b848da08708181f0202"
+FINGERPRINT = "05b13f33aa81b5165918c07b2dcd048d704323983560fcf7656a135f3e1e43f3"
 PINNED_VALUES = "6b92addd05d2fb2a65ca8c7d46d4da2447e360a3675cb8777efb58d52b9462b1"
 
 

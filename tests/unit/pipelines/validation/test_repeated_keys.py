@@ -103,3 +103,19 @@ def test_outcome_does_not_depend_on_which_batch_is_validated_first(landing, ledg
         validate(ledger, batches[position].id, as_of=landing.AS_OF)
     receipts = validate_batches(ledger, [batch.id for batch in batches], as_of=landing.AS_OF)
     assert [receipt.reasons for receipt in receipts] == [{}, {"already_accepted": 1}, {"duplicate_key": 1}]
+
+
+def test_restated_label_is_a_second_row_and_overwrites_nothing(landing, ledger):
+    first = landing.land(ledger, landing.labels(40), dataset="fraud_labels")
+    label = landing.labels(1)[0]
+    restated = label | {"is_fraud": not label["is_fraud"], "available_at": label["available_at"] + timedelta(days=30)}
+    second = landing.land(ledger, [*landing.labels(40, start=40), restated], dataset="fraud_labels")
+    receipts = validate_batches(ledger, [first.id, second.id], as_of=landing.AS_OF)
+    assert [receipt.accepted for receipt in receipts] == [40, 41]
+
+
+def test_label_that_contradicts_one_known_at_the_same_instant_is_quarantined(landing, ledger):
+    rows = landing.labels(40)
+    batch = landing.land(ledger, [*rows, rows[3] | {"is_fraud": not rows[3]["is_fraud"]}], dataset="fraud_labels")
+    receipt = validate(ledger, batch.id, as_of=landing.AS_OF)
+    assert (receipt.accepted, receipt.reasons) == (40, {"duplicate_key": 1})
