@@ -109,7 +109,7 @@ def test_restated_label_is_a_second_row_and_overwrites_nothing(landing, ledger):
     first = landing.land(ledger, landing.labels(40), dataset="fraud_labels")
     label = landing.labels(1)[0]
     restated = label | {"is_fraud": not label["is_fraud"], "available_at": label["available_at"] + timedelta(days=30)}
-    second = landing.land(ledger, [*landing.labels(40, start=40), restated], dataset="fraud_labels")
+    second = landing.land(ledger, [*landing.labels(80)[40:], restated], dataset="fraud_labels")
     receipts = validate_batches(ledger, [first.id, second.id], as_of=landing.AS_OF)
     assert [receipt.accepted for receipt in receipts] == [40, 41]
 
