@@ -20,6 +20,7 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c "$supported" 2>/dev/null; 
   "$found" -m venv --clear .venv
 fi
 
+[ -x .venv/bin/uv ] || .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 echo "Installing the locked packages (about 4.5 GB on disk; a few minutes on a first, cold install)"
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock

@@ -29,4 +29,5 @@ class Ledger:
         """Open, and on first use create, the installation that ``settings`` describe."""
         settings = settings or Settings()
         clock = clock or SystemClock()
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # payments and requests are nobody else's business
         return cls(settings, clock, EvidenceLog(settings.database_url, clock), ObjectStore(settings.objects_url))
