@@ -2,17 +2,17 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
 
 from ledgerline.audit import Kind
 
-DEADLINE_SECONDS = 600
+DEADLINE_SECONDS = 300
 
 # Which process, and the first sign that the moment to kill it has come.
 PROCESSES = [
@@ -43,25 +43,32 @@ def recorded(platform, kind: Kind) -> bool:
     return platform.settings.home.joinpath("evidence.db").exists() and bool(platform.log().leaves(kind))
 
 
+def stack_state(platform) -> dict:
+    try:
+        return json.loads((platform.home / "run" / "stack.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {"launcher": {"pid": None}, "processes": {}}
+
+
 def busy_task(platform) -> int | None:
-    """Return the process in which Airflow runs a task now."""
-    for process in platform.processes():
-        try:
-            if "_AIRFLOW__TASK" in " ".join(process.environ()) or "task" in " ".join(process.cmdline()).lower():
+    """Return the process in which Airflow runs a task now, by the title that it gives itself."""
+    scheduler = stack_state(platform)["processes"].get("airflow-scheduler")
+    if scheduler is None:
+        return None
+    try:
+        for process in psutil.Process(scheduler["pid"]).children(recursive=True):
+            if re.match(r"airflow worker -- [0-9a-f]{8}-", " ".join(process.cmdline())):
                 return process.pid
-        except psutil.Error:
-            continue
+    except psutil.Error:
+        pass  # it ended while we looked
     return None
 
 
 def victim(platform, name: str) -> int | None:
     if name == "task":
         return busy_task(platform)
-    state = Path(platform.home / "run" / "stack.json")
-    if not state.exists():
-        return None
-    found = json.loads(state.read_text())
-    return found["launcher"]["pid"] if name == "launcher" else found["processes"][name]["pid"]
+    state = stack_state(platform)
+    return state["launcher"]["pid"] if name == "launcher" else state["processes"].get(name, {}).get("pid")
 
 
 @pytest.mark.slow
