@@ -13,7 +13,7 @@ from ledgerline.launch.ports import free_port
 from pipelines.promotion import evaluate_gates
 from pipelines.promotion.demo_approver import DemoApprover
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
