@@ -4,13 +4,14 @@ import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ledgerline.decisions
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
-from ledgerline.core.identity import source_fingerprint
+from ledgerline.core.identity import content_id, source_fingerprint
 from ledgerline.core.lock import exclusive
 from ledgerline.decisions.bundle import EVALUATION_FILE, Bundle, load_bundle
 from ledgerline.decisions.fraud import FAMILY
@@ -254,9 +255,14 @@ def _tags(order: TrainingOrder, training_set: str, circumstances: dict[str, Any]
     return {f"ledgerline.{name}": str(value) for name, value in (ids | circumstances).items() if value is not None}
 
 
+_LIBRARIES = ("numpy", "polars", "scikit-learn", "scipy", "xgboost")  # whose versions may change a fitted model
+
+
 def _code_fingerprint() -> str:
+    """Return one hash over the code that makes a model: ours by its bytes, the libraries' by their versions."""
     decisions = Path(ledgerline.decisions.__file__).parent
-    return source_fingerprint([Path(__file__).parent, decisions / "bundle", decisions / "fraud"])
+    ours = source_fingerprint([Path(__file__).parent, decisions / "bundle", decisions / "fraud"])
+    return content_id({"ours": ours, "libraries": {name: version(name) for name in _LIBRARIES}})
 
 
 def _commit(project: Path) -> str | None:
