@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,9 @@ def read_suite(settings: Settings, dataset: str) -> Suite:
         max_quarantined_share=share,
         not_counted=frozenset(document["meta"].get("not_counted", ())),
         as_of_columns=tuple(sorted({str(rule.column) for rule in rules if _compares_as_of(rule)})),
-        fingerprint=content_id({"suite": sha256_bytes(content), "rules": _judging_code()}),
+        fingerprint=content_id(
+            {"suite": sha256_bytes(content), "rules": _judging_code(), "library": version("great-expectations")}
+        ),
         document=document,
     )
 
