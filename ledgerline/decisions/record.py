@@ -123,6 +123,7 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
         "deployment": new.deployment,
         "subject": new.subject,
         "vector": sha256_bytes(vector),
+        "event": sha256_bytes(event),
     }
     leaf = Leaf(Kind.DECISION, _identity(new.family, new.decision_id, request, new.bundle, answer), detail)
     parents = [Parent(request_leaf, "request"), Parent(new.deployment, "deployment")]

@@ -59,6 +59,7 @@ def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:
         "deployment": (leaf.detail["deployment"], recorded.deployment),
         "answer": (leaf.identity["answer"], sha256_bytes(recorded.answer_bytes)),
         "features": (leaf.detail["vector"], sha256_bytes(canonical_json(dict(recorded.vector)))),
+        "event": (leaf.detail["event"], sha256_bytes(canonical_json(dict(recorded.event)))),
         "request": (leaf.identity["request"], sha256_bytes(request_body(ledger, recorded.request))),
     }
     changed = [f"{part} (logged {logged}, now {now})" for part, (logged, now) in expected.items() if logged != now]

@@ -138,6 +138,12 @@ def test_features_changed_after_the_fact_are_noticed(ledger: Ledger, decide: Cal
     assert "features" in str(found.difference)
 
 
+def test_an_event_changed_after_the_fact_is_noticed(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    _change(ledger, event=canonical_json({**new.event, "event_time": "2001-01-01T00:00:00.000000Z"}))
+    assert "event" in str(replay(ledger, new.decision_id).difference)
+
+
 def test_an_answer_changed_after_the_fact_is_noticed(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
     new = decide(1)
     _change(ledger, answer=canonical_json({**new.answer, "score": 0.001}))
