@@ -3,15 +3,18 @@
 import atexit
 import os
 import sqlite3
+import tempfile
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ledgerline.core.clock import SystemClock
+from ledgerline.core.lock import exclusive
 from ledgerline.core.settings import Settings
 from ledgerline.launch.airflow_config import airflow_config
 from ledgerline.launch.airflow_secrets import airflow_secrets, write_private
@@ -67,12 +70,13 @@ def start(
         cleanup.enter_context(only_launcher(layout.lock_file))
         cleanup.enter_context(interrupting_signals())
         _end_stale(layout, reporter)
-        launch, programs = _plan(settings, layout, parts_of(settings) if parts is None else parts, reporter)
-        parts_to_run = {program.part for program in programs}
-        if parts_to_run & AIRFLOW_PARTS:
-            _configure_airflow(launch, dags or settings.project / "dags")
-        supervisor = _supervise(launch, programs, reporter, cleanup)
-        _await_ready(supervisor)
+        with _choosing_ports(reporter):
+            launch, programs = _plan(settings, layout, parts_of(settings) if parts is None else parts, reporter)
+            parts_to_run = {program.part for program in programs}
+            if parts_to_run & AIRFLOW_PARTS:
+                _configure_airflow(launch, dags or settings.project / "dags")
+            supervisor = _supervise(launch, programs, reporter, cleanup)
+            _await_ready(supervisor)
         if Part.AIRFLOW_DATABASE in parts_to_run:
             layout.airflow_version_file.write_text(_airflow_version(), encoding="ascii")
         reporter.say(EventKind.STACK_READY, "stack", "every process serves")
@@ -80,6 +84,19 @@ def start(
     except BaseException:
         cleanup.close()
         raise
+
+
+@contextmanager
+def _choosing_ports(reporter: Reporter) -> Iterator[None]:
+    """Let one launcher of this user at a time choose its ports and open them.
+
+    A port is free until somebody listens there: two launchers that start together would choose the same, and the second
+    would find the first one's programs answering for its own.
+    """
+    lock = Path(tempfile.gettempdir()) / f"ledgerline-ports-{os.getuid()}.lock"
+    waiting = partial(reporter.say, EventKind.STARTING, "stack", "waiting until another stack has opened its ports")
+    with exclusive(lock, waiting=waiting):
+        yield
 
 
 def _end_stale(layout: Layout, reporter: Reporter) -> None:
