@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Create .venv with a Python from 3.11 to 3.13 and install exactly what requirements.lock names, by hash.
+# The lock is whole, so nothing is resolved again (`--no-deps`): see tool.uv in pyproject.toml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv_version=$1
@@ -23,5 +24,5 @@ fi
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 echo "Installing the locked packages (about 4.5 GB on disk; a few minutes on a first, cold install)"
-VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
+VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --no-deps --require-hashes --compile-bytecode -r requirements.lock
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --no-deps --editable .
