@@ -26,6 +26,13 @@ class Kind(StrEnum):
     DEPLOYMENT = "deployment"
     REQUEST = "request"
     DECISION = "decision"
+    FORECAST = "forecast"
+    SCORED_BATCH = "scored_batch"
+    ORDER_INTENT = "order_intent"
+    VENUE_EVENT = "venue_event"
+    RELEASE = "release"
+    HALT = "halt"
+    MONITORING = "monitoring"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Dataset contracts: what every row of a dataset must be, whoever delivers it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -11,6 +11,10 @@ from ledgerline.core.identity import content_id
 
 class UnknownContract(LedgerlineError):
     """No contract of that name exists."""
+
+
+class NotAnOpenContract(LedgerlineError):
+    """A contract does not take the columns that a mapping adds."""
 
 
 class ColumnType(StrEnum):
@@ -40,6 +44,14 @@ class Domain(StrEnum):
     BUSINESS = "business"
 
 
+class Role(StrEnum):
+    """What a column that only one provider has is good for; its mapping says so."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    PROTECTED = "protected"  # for audits of fairness alone: no model ever sees it
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a contract.
@@ -49,12 +61,14 @@ class Column:
         type: What it holds.
         description: For the reader, with its unit.
         nullable: Whether a row may lack it.
+        role: What a provider's own column is good for; None for the contract's.
     """
 
     name: str
     type: ColumnType
     description: str
     nullable: bool = False
+    role: Role | None = None
 
 
 EVENT_TIME = Column("event_time", ColumnType.INSTANT, "when the row is about, UTC")
@@ -79,6 +93,7 @@ class DatasetContract:
         owner: Who answers questions about it.
         retention_days: How long accepted rows are kept; None for ever.
         description: One sentence.
+        open: Whether a mapping may add columns of its provider's own, each with a role (:meth:`with_roles`).
     """
 
     name: str
@@ -90,6 +105,31 @@ class DatasetContract:
     owner: str
     retention_days: int | None
     description: str
+    open: bool = False
+
+    def with_roles(self, roles: Mapping[str, str]) -> "DatasetContract":
+        """Return this contract with a provider's own columns behind its own; without any, the contract itself.
+
+        Numeric columns hold numbers, categorical and protected ones texts; any of them may be null.
+
+        Args:
+            roles: Column name to role, in order.
+
+        Raises:
+            NotAnOpenContract: The contract takes no further columns, or has one of that name.
+        """
+        if not roles:
+            return self
+        if not self.open or (taken := set(roles) & set(self.column_names)):
+            problem = f"already has {', '.join(sorted(taken))}" if self.open else "takes no columns of a provider's own"
+            raise NotAnOpenContract(f"{self.name} {problem}")
+        own = tuple(_own_column(name, Role(role)) for name, role in roles.items())
+        return replace(self, columns=self.columns + own)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The provider's own columns and their roles, in order, as JSON values."""
+        return {column.name: column.role.value for column in self.columns if column.role is not None}
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -107,6 +147,7 @@ class DatasetContract:
                 "key": list(self.key),
                 "timeliness": self.timeliness,
             }
+            | ({"roles": self.roles} if self.roles else {})
         )
 
 
@@ -150,8 +191,161 @@ FRAUD_LABELS = DatasetContract(
     description="What became of a payment: event_time is the payment's, available_at when the dispute window closed.",
 )
 
+PRICES_DAILY = DatasetContract(
+    name="prices_daily",
+    version=1,
+    domain=Domain.MARKET,
+    columns=(
+        Column("symbol", ColumnType.STRING, "ticker on its exchange, as it was called in that session"),
+        Column("open", ColumnType.NUMBER, "first price of the session, in the listing's currency"),
+        Column("high", ColumnType.NUMBER, "highest price"),
+        Column("low", ColumnType.NUMBER, "lowest price"),
+        Column("close", ColumnType.NUMBER, "last price"),
+        Column("adjusted_close", ColumnType.NUMBER, "the vendor's adjusted close, for comparison only", nullable=True),
+        Column("volume", ColumnType.NUMBER, "shares traded; for an index, of its members"),
+        Column("adjustment", ColumnType.STRING, "what the prices are already adjusted for: raw, split, or all"),
+        Column("asset_class", ColumnType.STRING, "equity or index"),
+        EVENT_TIME,
+        AVAILABLE_AT,
+    ),
+    key=("symbol", "event_time", "available_at"),  # a restated bar is a second row, known later
+    timeliness=Timeliness.OBSERVED,
+    owner="market data",
+    retention_days=None,
+    description="One bar a symbol and session: event_time is the session's close.",
+)
+
+CORPORATE_ACTIONS = DatasetContract(
+    name="corporate_actions",
+    version=1,
+    domain=Domain.MARKET,
+    columns=(
+        Column("symbol", ColumnType.STRING, "ticker before the action"),
+        Column("action", ColumnType.STRING, "split, dividend or symbol_change"),
+        Column("ratio", ColumnType.NUMBER, "split: new shares for one old, e.g. 2 for two for one", nullable=True),
+        Column("amount", ColumnType.NUMBER, "dividend: cash a share, in the listing's currency", nullable=True),
+        Column("new_symbol", ColumnType.STRING, "symbol_change: ticker from event_time on", nullable=True),
+        EVENT_TIME,
+        AVAILABLE_AT,
+    ),
+    key=("symbol", "action", "event_time", "available_at"),
+    timeliness=Timeliness.SCHEDULED,
+    owner="market data",
+    retention_days=None,
+    description="Splits, dividends and changes of name: event_time is the ex-date's open, available_at the announcement.",
+)
+
+INSTRUMENTS = DatasetContract(
+    name="instruments",
+    version=1,
+    domain=Domain.MARKET,
+    columns=(
+        Column("symbol", ColumnType.STRING, "ticker"),
+        Column("company", ColumnType.STRING, "name of the issuer"),
+        Column("sector", ColumnType.STRING, "the vendor's sector"),
+        EVENT_TIME,
+        AVAILABLE_AT,
+    ),
+    key=("symbol", "available_at"),
+    timeliness=Timeliness.SCHEDULED,
+    owner="market data",
+    retention_days=None,
+    description="What the symbols stand for.",
+)
+
+MACRO_SERIES = DatasetContract(
+    name="macro_series",
+    version=1,
+    domain=Domain.ECONOMIC,
+    columns=(
+        Column("series_id", ColumnType.STRING, "e.g. CPI, VIX, TREASURY_10Y"),
+        Column("value", ColumnType.NUMBER, "in the series' own unit"),
+        Column(
+            "vintage", ColumnType.STRING, "archive if available_at is the release's; none if only a lag is declared"
+        ),
+        EVENT_TIME,
+        AVAILABLE_AT,
+    ),
+    key=("series_id", "event_time", "available_at"),  # a revision is a second row, known later
+    timeliness=Timeliness.OBSERVED,
+    owner="market data",
+    retention_days=None,
+    description="Economic series by vintage: event_time is the period's start, available_at its release.",
+)
+
+POSTS = DatasetContract(
+    name="posts",
+    version=1,
+    domain=Domain.ALTERNATIVE,
+    columns=(
+        Column("post_id", ColumnType.STRING, "the post's id and, where one post names several symbols, the row's"),
+        Column("symbol", ColumnType.STRING, "what it is about"),
+        Column("text", ColumnType.STRING, "as delivered"),
+        EVENT_TIME,
+        AVAILABLE_AT,
+    ),
+    key=("post_id",),
+    timeliness=Timeliness.OBSERVED,
+    owner="alternative data",
+    retention_days=None,
+    description="Public posts that name a symbol, one row a post and symbol.",
+)
+
+APPLICATIONS = DatasetContract(
+    name="applications",
+    version=1,
+    domain=Domain.BUSINESS,
+    columns=(
+        Column("application_id", ColumnType.STRING, "the application's id"),
+        Column("portfolio", ColumnType.STRING, "whose applications: one lender's product"),
+        Column("defaulted", ColumnType.BOOLEAN, "what became of it; null while unknown", nullable=True),
+        Column("outcome_at", ColumnType.INSTANT, "from when the outcome is known, UTC", nullable=True),
+        Column("dated", ColumnType.BOOLEAN, "false where the source has no dates: no split of it is out of time"),
+        EVENT_TIME,
+        AVAILABLE_AT,
+    ),
+    key=("application_id", "available_at"),
+    timeliness=Timeliness.OBSERVED,
+    owner="lending",
+    retention_days=None,
+    description="Credit applications; besides these columns each lender's own, numeric, categorical or protected.",
+    open=True,
+)
+
+LEDGER = DatasetContract(
+    name="ledger",
+    version=1,
+    domain=Domain.BUSINESS,
+    columns=(
+        Column("entity_id", ColumnType.STRING, "whose books, e.g. a business unit"),
+        Column("account", ColumnType.STRING, "e.g. revenue, cost, profit; value where there is only one"),
+        Column("amount", ColumnType.NUMBER, "of the period, in the books' currency or unit"),
+        Column("category", ColumnType.STRING, "a grouping of entities", nullable=True),
+        EVENT_TIME,
+        AVAILABLE_AT,
+    ),
+    key=("entity_id", "account", "event_time", "available_at"),
+    timeliness=Timeliness.OBSERVED,
+    owner="finance",
+    retention_days=None,
+    description="Monthly figures of planning and accounting: event_time is the end of the month, available_at the close.",
+)
+
 CONTRACTS: Mapping[str, DatasetContract] = MappingProxyType(
-    {contract.name: contract for contract in (TRANSACTIONS, FRAUD_LABELS)}
+    {
+        contract.name: contract
+        for contract in (
+            TRANSACTIONS,
+            FRAUD_LABELS,
+            PRICES_DAILY,
+            CORPORATE_ACTIONS,
+            INSTRUMENTS,
+            MACRO_SERIES,
+            POSTS,
+            APPLICATIONS,
+            LEDGER,
+        )
+    }
 )
 
 
@@ -165,3 +359,8 @@ def contract_named(name: str) -> DatasetContract:
         return CONTRACTS[name]
     except KeyError:
         raise UnknownContract(f"no dataset contract is called {name!r}; there are: {', '.join(CONTRACTS)}") from None
+
+
+def _own_column(name: str, role: Role) -> Column:
+    kind = ColumnType.NUMBER if role is Role.NUMERIC else ColumnType.STRING
+    return Column(name, kind, f"the provider's own, {role}", nullable=True, role=role)

@@ -36,8 +36,16 @@ class Settings(BaseSettings):
         actor: Who is acting, as evidence names them. Unset: the operating system's user.
         key_passphrase: Opens the actor's signing key. Unset: the command line asks.
         host: The only interface that anything listens on.
-        airflow_port, mlflow_port, scoring_port: Wished ports; a taken one is replaced and said.
+        airflow_port, mlflow_port, scoring_port, trading_port, exchange_port: Wished ports; a taken one is replaced and
+            said.
+        venue_url, venue_data_url: The venue's trading and market data API. Unset: the sandbox's exchange.
+        venue_key_id, venue_secret_key: Credentials at the venue; never logged, never handed to Airflow.
+        venue_live: Whether orders may reach a real market; only together with the profile ``live``.
         sandbox_customers, sandbox_terminals, sandbox_days, sandbox_seed: Size and seed of the simulated card world.
+        sandbox_symbols, sandbox_sessions: Size of the simulated market; the sessions before the world's present.
+        sandbox_future_sessions: Sessions after it, which only the sandbox's exchange knows.
+        sandbox_signal: Strength of what is planted in the prices; 0 is a market without any.
+        sandbox_applications, sandbox_entities: Size of the simulated lender and of the simulated books.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEDGERLINE_", frozen=True, extra="ignore")
@@ -59,10 +67,23 @@ class Settings(BaseSettings):
     airflow_port: int = 8080
     mlflow_port: int = 5000
     scoring_port: int = 8000
+    trading_port: int = 8001
+    exchange_port: int = 8002
+    venue_url: str | None = None
+    venue_data_url: str | None = None
+    venue_key_id: SecretStr | None = None
+    venue_secret_key: SecretStr | None = None
+    venue_live: bool = False
     sandbox_customers: int = 5_000
     sandbox_terminals: int = 10_000
     sandbox_days: int = 183
     sandbox_seed: int = 20180401
+    sandbox_symbols: int = 40
+    sandbox_sessions: int = 1_250
+    sandbox_future_sessions: int = 30
+    sandbox_signal: float = 1.0
+    sandbox_applications: int = 20_000
+    sandbox_entities: int = 40
 
     @cached_property
     def database_url(self) -> str:
