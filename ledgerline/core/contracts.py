@@ -232,7 +232,7 @@ CORPORATE_ACTIONS = DatasetContract(
     timeliness=Timeliness.SCHEDULED,
     owner="market data",
     retention_days=None,
-    description="Splits, dividends and changes of name: event_time is the ex-date's open, available_at the announcement.",
+    description="Splits, dividends and changes of name: event_time the ex-date's open.",
 )
 
 INSTRUMENTS = DatasetContract(
@@ -328,7 +328,7 @@ LEDGER = DatasetContract(
     timeliness=Timeliness.OBSERVED,
     owner="finance",
     retention_days=None,
-    description="Monthly figures of planning and accounting: event_time is the end of the month, available_at the close.",
+    description="Monthly figures of planning and accounting: event_time the month's end.",
 )
 
 CONTRACTS: Mapping[str, DatasetContract] = MappingProxyType(
