@@ -20,14 +20,14 @@ from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, sha256_bytes
 from ledgerline.decisions.record import NewDecision, find_decision, record_decision
-from ledgerline.decisions.trading.order import OrderIntent
+from ledgerline.decisions.trading.halt import halt_within
+from ledgerline.decisions.trading.order import OrderIntent, Side
 from ledgerline.decisions.trading.risk import Verdict
 from ledgerline.decisions.trading.schema import FENCE, ORDER, OUTBOX, SESSION, VENUE_EVENT
 from ledgerline.decisions.trading.states import OrderState, advanced
 from ledgerline.decisions.trading.venue import VenueOrder
 
 JOB = "trading"
-_FAMILY = "price"
 
 
 class Fenced(LedgerlineError):
@@ -186,10 +186,17 @@ def commit_session(ledger: Ledger, plan: SessionPlan, *, token: int) -> bool:
     return True
 
 
-def claim(ledger: Ledger, client_order_id: str, *, token: int) -> bytes | None:
+def claim(ledger: Ledger, client_order_id: str, *, token: int, venue_now: datetime) -> bytes | None:
     """Take an order up for sending; from here on its fate is unknown until the venue has said something.
 
-    An order that may have left before must have been asked about first: :func:`release` puts it back.
+    An order that may have left before must have been asked about first: :func:`release` puts it back. What would add
+    risk is not taken up while trading is halted, and nothing once its session has passed; both end here.
+
+    Args:
+        ledger: The installation.
+        client_order_id: Which order.
+        token: The sender's fencing token.
+        venue_now: What time it is at the venue, UTC.
 
     Returns:
         What is to be sent, or None where it is not to be sent (any more).
@@ -204,8 +211,8 @@ def claim(ledger: Ledger, client_order_id: str, *, token: int) -> bytes | None:
         waiting = transaction.execute(sa.select(OUTBOX).where(OUTBOX.c.client_order_id == client_order_id)).first()
         if order.state != OrderState.COMMITTED or waiting is None or waiting.settled:
             return None
-        if now > parse_instant(waiting.good_until):
-            _close(transaction, client_order_id, OrderState.NOT_SENT, "its session had passed before it was sent", now)
+        if obstacle := _obstacle(transaction, order, waiting, venue_now):
+            _close(transaction, client_order_id, OrderState.NOT_SENT, obstacle, now)
             return None
         _change(transaction, client_order_id, OrderState.SENDING, now)
         transaction.execute(
@@ -339,6 +346,14 @@ def _commit_intent(
             "settled": False,
         }
         transaction.execute(sa.insert(OUTBOX), waiting)
+
+
+def _obstacle(transaction: Connection, order: Any, waiting: Any, venue_now: datetime) -> str | None:
+    """Say why an order is not sent after all, or return None."""
+    if venue_now > parse_instant(waiting.good_until):
+        return "its session had passed before it was sent"
+    halt = halt_within(transaction)
+    return halt.said if halt and order.side == Side.BUY else None
 
 
 def _event(ledger: Ledger, transaction: Connection, intent: str, seen: VenueOrder, sha256: str, now: datetime) -> None:

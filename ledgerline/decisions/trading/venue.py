@@ -130,6 +130,19 @@ class Bar:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class BarsAnswer:
+    """What a venue said about several symbols' bars.
+
+    Attributes:
+        bars: By symbol, oldest first; none for a symbol that it does not know.
+        pages: The bytes that said so, in order; at least one.
+    """
+
+    bars: Mapping[str, Sequence[Bar]]
+    pages: tuple[bytes, ...]
+
+
 class Venue(Protocol):
     """A place where orders are sent. Reads may be repeated; an order is sent once."""
 
@@ -182,7 +195,7 @@ class Venue(Protocol):
         """Return the bytes that would be sent for an intent."""
         ...
 
-    def bars(self, symbols: Sequence[str], *, first: date, now: datetime) -> Mapping[str, Sequence[Bar]]:
+    def bars(self, symbols: Sequence[str], *, first: date, now: datetime) -> BarsAnswer:
         """Return daily bars of ``symbols`` from session ``first`` up to what is known at ``now``, oldest first.
 
         Raises:
