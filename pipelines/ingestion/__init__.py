@@ -9,13 +9,15 @@ from pipelines.ingestion.landing import (
     source_digest,
     source_of,
 )
-from pipelines.ingestion.mapping import Mapping
+from pipelines.ingestion.mapping import Feed, Mapping, contract_with
 from pipelines.ingestion.mapping_choice import NoMappingFits, choose_mapping
 from pipelines.ingestion.mapping_file import MappingInvalid, load_mapping
-from pipelines.ingestion.source import DatasetNotMapped, NoSourceFiles, Source
+from pipelines.ingestion.source import DatasetNotMapped, FeedFile, NoSourceFiles, Source
 
 __all__ = [
     "DatasetNotMapped",
+    "Feed",
+    "FeedFile",
     "LandingReport",
     "Mapping",
     "MappingInvalid",
@@ -24,6 +26,7 @@ __all__ = [
     "Source",
     "Window",
     "choose_mapping",
+    "contract_with",
     "land",
     "load_mapping",
     "mapped_datasets",

@@ -1,19 +1,21 @@
 """Patterns of file names, with the date that a name may carry, and the formats that a name tells."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-_DATE = "{date}"
+DATE_PART = "date"
 _REGEX_OF = {
-    _DATE: r"(?P<date>\d{4}-\d{2}-\d{2}|\d{8})",
     "**/": r"(?:[^/]+/)*",
     "*": r"[^/]*",
     "?": r"[^/]",
 }
-_TOKEN = re.compile(r"\{date\}|\*\*/|\*|\?|.", re.DOTALL)
+_PART = re.compile(r"\{([a-z][a-z_]*)\}")
+_TOKEN = re.compile(r"\{[a-z][a-z_]*\}|\*\*/|\*|\?|.", re.DOTALL)
+_DATE_REGEX = r"\d{4}-\d{2}-\d{2}|\d{8}"
 
 
 class FileFormat(StrEnum):
@@ -50,20 +52,27 @@ class SourceFile:
     Attributes:
         path: Relative to the source's root, with ``/``.
         file_date: The date in its name, if the pattern has one.
+        parts: The other named parts of its name, in the pattern's order.
     """
 
     path: str
     file_date: date | None
+    parts: tuple[tuple[str, str], ...] = ()
+
+    def named(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the parts called so, a date as ISO 8601; without those that the file's name lacks."""
+        known = dict(self.parts) | ({DATE_PART: self.file_date.isoformat()} if self.file_date else {})
+        return {name: known[name] for name in names if name in known}
 
 
 @dataclass(frozen=True, slots=True)
 class FilePattern:
-    """A pattern such as ``payments/*_{date}.csv``.
+    """A pattern such as ``payments/*_{date}.csv`` or ``prices/{symbol}.csv``.
 
     Attributes:
         text: As written.
-        glob: For the file system; wider than the pattern, as ``{date}`` is ``*``.
-        regex: Decides, and finds the date.
+        glob: For the file system; wider than the pattern, as a named part is ``*``.
+        regex: Decides, and finds the date and the other named parts.
     """
 
     text: str
@@ -75,15 +84,21 @@ class FilePattern:
         """Read a pattern.
 
         Raises:
-            ValueError: It leaves the folder, or has braces or brackets other than one ``{date}``.
+            ValueError: It leaves the folder, names a part twice, or has other braces or brackets.
         """
         path = PurePosixPath(text)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError("must lie below the data folder")
-        if text.count(_DATE) > 1 or set("{}[]") & set(text.replace(_DATE, "")):
-            raise ValueError("may hold {date} once, and no other braces or brackets")
-        regex = "".join(_REGEX_OF.get(token) or re.escape(token) for token in _TOKEN.findall(text))
-        return cls(text, text.replace(_DATE, "*"), re.compile(regex))
+        parts = _PART.findall(text)
+        if len(set(parts)) < len(parts) or set("{}[]") & set(_PART.sub("", text)):
+            raise ValueError("may hold {date} once, other {named_parts} once each, and no other braces or brackets")
+        regex = "".join(_regex_of(token) for token in _TOKEN.findall(text))
+        return cls(text, _PART.sub("*", text), re.compile(regex))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts, ``date`` among them, in the pattern's order."""
+        return tuple(self.regex.groupindex)
 
     def files(self, folder: Path) -> list[SourceFile]:
         """Return the files below ``folder`` that match, by date and then by name.
@@ -97,7 +112,14 @@ class FilePattern:
         matched = self.regex.fullmatch(path.as_posix())
         if matched is None or any(part.startswith(".") for part in path.parts):
             return None
-        return SourceFile(path.as_posix(), _date(matched.groupdict().get("date")))
+        parts = matched.groupdict()
+        return SourceFile(path.as_posix(), _date(parts.pop(DATE_PART, None)), tuple(parts.items()))
+
+
+def _regex_of(token: str) -> str:
+    if part := _PART.fullmatch(token):
+        return f"(?P<{part[1]}>{_DATE_REGEX if part[1] == DATE_PART else '[^/]+'})"
+    return _REGEX_OF.get(token) or re.escape(token)
 
 
 def _date(text: str | None) -> date | None:

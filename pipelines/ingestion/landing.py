@@ -6,7 +6,6 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from ledgerline.audit import Ledger
-from ledgerline.core.contracts import contract_named
 from ledgerline.core.settings import Settings
 from pipelines.ingestion.batch_file import write_batch
 from pipelines.ingestion.file_pattern import SourceFile
@@ -15,7 +14,7 @@ from pipelines.ingestion.mapping_choice import choose_mapping
 from pipelines.ingestion.reading import read_rows
 from pipelines.ingestion.reasons import FileRefused
 from pipelines.ingestion.scratch import scratch_folder
-from pipelines.ingestion.source import FolderSource, Source
+from pipelines.ingestion.source import FeedFile, FolderSource, Source
 from pipelines.ingestion.stable_read import FileLeft
 
 Progress = Callable[[str], None]
@@ -79,22 +78,28 @@ def mapped_datasets(settings: Settings) -> list[str]:
     return source_of(settings).datasets()
 
 
-def source_as_of(settings: Settings) -> datetime:
-    """Return the source's own present, UTC."""
-    return source_of(settings).as_of.astimezone(UTC)
+def source_as_of(settings: Settings, dataset: str | None = None) -> datetime:
+    """Return the source's own present, UTC; of a dataset that of its main feed, the first.
+
+    Raises:
+        DatasetNotMapped: The source does not have the dataset.
+    """
+    source = source_of(settings)
+    return source.as_of.astimezone(UTC) if dataset is None else source.as_of_feed(source.feeds(dataset)[0])
 
 
 def source_digest(settings: Settings) -> dict[str, list[tuple[str, str]]]:
     """Return path and SHA-256 of every file that the source holds now, by dataset; files in flux are left out."""
     source = source_of(settings)
     known: dict[str, str | None] = {}
+    paths: dict[str, list[str]] = {}
     for dataset in source.datasets():
-        for file in source.files(dataset):
-            if file.path not in known:
-                known[file.path] = _present_sha256(source, file)
+        files = {found.file.path: found.file for found in source.files(dataset)}
+        known |= {path: _present_sha256(source, file) for path, file in files.items() if path not in known}
+        paths[dataset] = list(files)
     return {
-        dataset: [(file.path, sha256) for file in source.files(dataset) if (sha256 := known.get(file.path))]
-        for dataset in source.datasets()
+        dataset: [(path, sha256) for path in found if (sha256 := known[path]) is not None]
+        for dataset, found in paths.items()
     }
 
 
@@ -119,15 +124,15 @@ def land(
         NoSourceFiles: The source has no file of it.
     """
     source = source_of(ledger.settings)
-    files = [file for file in source.files(dataset) if window is None or window.holds(file)]
+    files = [found for found in source.files(dataset) if window is None or window.holds(found.file)]
     landing = _Landing.of(ledger, source, dataset)
     outcomes = []
-    for file in files:
-        outcome = landing.take(file)
+    for found in files:
+        outcome = landing.take(found)
         outcomes.append(outcome)
         if progress is not None:
-            progress(f"{dataset}: {file.path}: {outcome.said}")
-    return _report(dataset, files, outcomes)
+            progress(f"{dataset}: {found.file.path}: {outcome.said}")
+    return _report(dataset, [found.file for found in files], outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,48 +147,53 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Landing:
+    """The landing of one dataset: what is known of each of its feeds, by the feed's fingerprint."""
+
     source: Source
-    dataset: str
-    evidence: LandingEvidence
+    evidence: dict[str, LandingEvidence]
     scratch_root: Path
 
     @classmethod
     def of(cls, ledger: Ledger, source: Source, dataset: str) -> "_Landing":
-        evidence = LandingEvidence.open(
-            ledger,
-            source=source.name,
-            contract=contract_named(dataset),
-            mapping=source.mapping(dataset).fingerprint,
-        )
-        return cls(source, dataset, evidence, ledger.settings.home / "incoming")
+        feeds = {feed.fingerprint: feed.contract(dataset) for feed in source.feeds(dataset)}
+        evidence = {
+            fingerprint: LandingEvidence.open(
+                ledger, source=source.name, contract=contract, feed=fingerprint, feeds=tuple(feeds)
+            )
+            for fingerprint, contract in feeds.items()
+        }
+        return cls(source, evidence, ledger.settings.home / "incoming")
 
-    def take(self, file: SourceFile) -> _Outcome:
+    def take(self, found: FeedFile) -> _Outcome:
+        evidence = self.evidence[found.feed.fingerprint]
+        parts = found.file.named(found.feed.name_parts)
         try:
-            return self._known(self.source.digest(file).sha256) or self._land(file)
+            known = self._known(evidence, self.source.digest(found.file).sha256, parts)
+            return known or self._land(evidence, found, parts)
         except FileLeft as left:
             return _Outcome(str(left))
 
-    def _known(self, sha256: str) -> _Outcome | None:
-        if sha256 in self.evidence.landed:
-            return _Outcome("landed before", batch=self.evidence.landed[sha256])
-        if sha256 in self.evidence.refused:
-            return _Outcome("refused before", refusal=self.evidence.refused[sha256])
+    def _known(self, evidence: LandingEvidence, sha256: str, parts: dict[str, str]) -> _Outcome | None:
+        if (batch := evidence.batch_of(sha256, parts)) is not None:
+            return _Outcome("landed before", batch=batch)
+        if sha256 in evidence.refused:
+            return _Outcome("refused before", refusal=evidence.refused[sha256])
         return None
 
-    def _land(self, file: SourceFile) -> _Outcome:
+    def _land(self, evidence: LandingEvidence, found: FeedFile, parts: dict[str, str]) -> _Outcome:
+        file, feed, contract = found.file, found.feed, evidence.contract
         with scratch_folder(self.scratch_root) as scratch:
             raw_path = scratch / "raw"
             content = self.source.fetch(file, raw_path)
-            self.evidence.ledger.objects.put_file(raw_path)
-            self.evidence.record_raw(file, content)
-            contract, mapping = self.evidence.contract, self.source.mapping(self.dataset)
+            evidence.ledger.objects.put_file(raw_path)
+            evidence.record_raw(file, content)
             try:
-                runs = read_rows(raw_path, name=file.path, contract=contract, mapping=mapping)
+                runs = read_rows(raw_path, name=file.path, contract=contract, feed=feed, parts=parts)
                 batch = write_batch(scratch, contract, runs)
             except FileRefused as refusal:
-                refused = self.evidence.record_refusal(file, content, refusal)
+                refused = evidence.record_refusal(file, content, refusal)
                 return _Outcome(f"refused, {refusal}", refusal=refused, is_new=True)
-            landed = self.evidence.record_batch(file, content, batch)
+            landed = evidence.record_batch(file, content, parts, batch)
         unreadable = f", {batch.unreadable:,} unreadable" if batch.unreadable else ""
         return _Outcome(f"landed {batch.rows:,} rows{unreadable}", batch=landed, is_new=True)
 

@@ -12,67 +12,84 @@ from pipelines.ingestion.file_pattern import SourceFile
 from pipelines.ingestion.reasons import FileRefused
 from pipelines.ingestion.stable_read import StableBytes
 
+_BatchKey = tuple[str, tuple[tuple[str, str], ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class LandingEvidence:
-    """The evidence of landing one dataset of one source.
+    """The evidence of landing one feed of one source.
 
     Attributes:
         ledger: Where it is kept.
         source: The source's name.
-        contract: What the rows become.
-        mapping: Fingerprint of the dataset's mapping.
-        landed: Batch leaf by the SHA-256 of the raw bytes, as of when this was opened and as recorded since.
-        refused: Refusal leaf, likewise.
+        contract: What the rows become, the provider's own columns included.
+        feed: The feed's fingerprint.
+        feeds: Those of all feeds that fill the dataset with it.
+        landed: Batch leaf by the SHA-256 of the raw bytes and the parts of the file's name that rows are made from, as
+            of when this was opened and as recorded since.
+        refused: Refusal leaf by the SHA-256.
     """
 
     ledger: Ledger
     source: str
     contract: DatasetContract
-    mapping: str
-    landed: dict[str, str] = field(default_factory=dict)
+    feed: str
+    feeds: tuple[str, ...]
+    landed: dict[_BatchKey, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, ledger: Ledger, *, source: str, contract: DatasetContract, mapping: str) -> "LandingEvidence":
+    def open(
+        cls, ledger: Ledger, *, source: str, contract: DatasetContract, feed: str, feeds: tuple[str, ...]
+    ) -> "LandingEvidence":
         """Look up what landed and what was refused before."""
-        evidence = cls(ledger, source, contract, mapping)
+        evidence = cls(ledger, source, contract, feed, feeds)
         batches = ledger.log.leaves(
-            Kind.LANDED_BATCH, dataset=contract.name, contract=contract.fingerprint, mapping=mapping
+            Kind.LANDED_BATCH, dataset=contract.name, contract=contract.fingerprint, mapping=feed
         )
         # A batch whose objects are gone is landed again: the same bytes give the same objects.
-        evidence.landed.update({leaf.identity["raw"]: leaf.id for leaf in batches if evidence._is_kept(leaf.identity)})
-        refusals = ledger.log.leaves(Kind.REFUSED_FILE, dataset=contract.name, mapping=mapping)
+        evidence.landed.update(
+            {_key_of(leaf.identity): leaf.id for leaf in batches if evidence._is_kept(leaf.identity)}
+        )
+        refusals = ledger.log.leaves(Kind.REFUSED_FILE, dataset=contract.name, mapping=feed)
         evidence.refused.update({leaf.identity["raw"]: leaf.id for leaf in refusals})
         return evidence
+
+    def batch_of(self, sha256: str, parts: Mapping[str, str]) -> str | None:
+        """Return the batch that a file of these bytes and name parts landed as, or None."""
+        return self.landed.get(_key(sha256, parts))
 
     def record_raw(self, file: SourceFile, content: StableBytes) -> str:
         """Record the raw bytes, which are in the object store, and return their leaf's id."""
         detail = {"source": self.source, "path": file.path, "bytes": content.size, "fetched_at": self._now()}
         return self.ledger.log.append(Leaf(Kind.RAW_FILE, {"sha256": content.sha256}, detail))
 
-    def record_batch(self, file: SourceFile, content: StableBytes, batch: BatchFiles) -> str:
+    def record_batch(self, file: SourceFile, content: StableBytes, parts: Mapping[str, str], batch: BatchFiles) -> str:
         """Put a batch's rows into the object store, record it, and return its leaf's id."""
         objects = self.ledger.objects
+        roles = self.contract.roles
         identity = {
             "dataset": self.contract.name,
             "contract": self.contract.fingerprint,
-            "mapping": self.mapping,
+            "mapping": self.feed,
             "raw": content.sha256,
             "rows_object": objects.put_file(batch.rows_path),
             "unreadable_object": None if batch.unreadable_path is None else objects.put_file(batch.unreadable_path),
             "rows": batch.rows,
             "unreadable": batch.unreadable,
+            **({"roles": roles} if roles else {}),
+            **({"name_parts": dict(parts)} if parts else {}),
         }
         detail = {
             "path": file.path,
             "source": self.source,
             "file_date": None if file.file_date is None else file.file_date.isoformat(),
             "landed_at": self._now(),
+            **({"feeds": list(self.feeds)} if len(self.feeds) > 1 else {}),
         }
         raw = Leaf(Kind.RAW_FILE, {"sha256": content.sha256}).id
         leaf_id = self.ledger.log.append(Leaf(Kind.LANDED_BATCH, identity, detail), [Parent(raw, "raw")])
-        self.landed[content.sha256] = leaf_id
+        self.landed[_key(content.sha256, parts)] = leaf_id
         return leaf_id
 
     def record_refusal(self, file: SourceFile, content: StableBytes, refusal: FileRefused) -> str:
@@ -80,7 +97,7 @@ class LandingEvidence:
         identity = {
             "raw": content.sha256,
             "dataset": self.contract.name,
-            "mapping": self.mapping,
+            "mapping": self.feed,
             "reason": refusal.reason.value,
             "message": str(refusal),
             "row": refusal.row,
@@ -98,3 +115,11 @@ class LandingEvidence:
     def _is_kept(self, identity: Mapping[str, Any]) -> bool:
         wanted = (identity["raw"], identity["rows_object"], identity["unreadable_object"])
         return all(sha256 is None or sha256 in self.ledger.objects for sha256 in wanted)
+
+
+def _key(sha256: str, parts: Mapping[str, str]) -> _BatchKey:
+    return sha256, tuple(sorted(parts.items()))
+
+
+def _key_of(identity: Mapping[str, Any]) -> _BatchKey:
+    return _key(identity["raw"], identity.get("name_parts", {}))

@@ -1,102 +1,58 @@
 """Mappings: which columns of whose files fill which dataset contract."""
 
-import re
-from datetime import timedelta
-from enum import StrEnum
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
+from ledgerline.core.contracts import DatasetContract, Role, contract_named
 from ledgerline.core.identity import content_id
+from pipelines.ingestion.column_mapping import ColumnMapping, Name, Strict
 from pipelines.ingestion.file_pattern import FileFormat, FilePattern
 
 READER_VERSION = 1  # raised when the same bytes and mapping give other rows
 
-Name = Annotated[str, StringConstraints(min_length=1)]
-Scalar = str | int | float | bool
 
-
-class Unit(StrEnum):
-    """What a source's number counts."""
-
-    MINOR = "minor"  # money in cents, pence, ...
-    MAJOR = "major"  # money in dollars, pounds, ...
-    SECONDS = "seconds"
-    MILLISECONDS = "milliseconds"
-    MICROSECONDS = "microseconds"
-
-    @property
-    def is_money(self) -> bool:
-        """Whether it counts money; otherwise it counts time."""
-        return self in (Unit.MINOR, Unit.MAJOR)
-
-
-_SPAN = re.compile(r"(\d{1,6})(s|m|h|d)")
-_SPAN_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-Span = Annotated[str, StringConstraints(pattern=f"^{_SPAN.pattern}$")]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ColumnMapping(_Strict):
-    """Where one contract column comes from. In YAML a bare text stands for ``column``.
+class Unpivot(Strict):
+    """How a wide file, one column a series, becomes one row a series.
 
     Attributes:
-        column: The source column.
-        constant: The same value in every row.
-        row_number: The data row's number, the first row having this one.
-        after: Another instant of the same row, ``delay`` earlier.
-        delay: How long after, e.g. ``7d``, ``36h``, ``90m``, ``0s``.
-        unit: Money: ``minor`` or ``major``. Instants given as numbers: ``seconds``, ... ``since`` some instant.
-        decimals: Decimal places of the major unit, 2 unless given (ISO 4217: 0 for JPY, 3 for KWD).
-        since: Where counted instants start.
-        timezone: IANA zone of texts and timestamps that carry none.
-        format: strptime format of instants that are not ISO 8601.
-        equals, one_of, greater_than, less_than: Turn a value into a boolean.
+        columns: Source column to the text that names its series; each row of the file becomes one row for each.
+        name: What ``columns:`` of the feed calls the series' name, as if it were a source column.
+        value: What it calls the cell's value, likewise. An empty cell is a row without a value.
     """
 
-    column: Name | None = None
-    constant: Scalar | None = None
-    row_number: int | None = None
-    after: Name | None = None
-    delay: Span | None = None
-    unit: Unit | None = None
-    decimals: Annotated[int, Field(ge=0, le=6)] | None = None
-    since: AwareDatetime | None = None
-    timezone: Name | None = None
-    format: Name | None = None
-    equals: Scalar | None = None
-    one_of: tuple[Scalar, ...] | None = None
-    greater_than: int | float | None = None
-    less_than: int | float | None = None
-
-    @property
-    def delay_span(self) -> timedelta:
-        """``delay`` as a duration."""
-        found = _SPAN.fullmatch(self.delay or "")
-        if found is None:
-            raise ValueError(f"{self.delay!r} is no delay")
-        return timedelta(**{_SPAN_UNITS[found[2]]: int(found[1])})
+    columns: Annotated[dict[Name, Name], Field(min_length=1)]
+    name: Name
+    value: Name
 
 
-class DatasetMapping(_Strict):
-    """Which files fill one contract, and how.
+class Feed(Strict):
+    """One set of files that fill a contract, and how.
 
     Attributes:
-        files: Pattern below the data folder: ``*``, ``?``, ``**`` and at most one ``{date}``.
+        files: Pattern below the data folder: ``*``, ``?``, ``**``, at most one ``{date}``, and named parts.
         format: How the files are written; unset: by their names.
         delimiter: Between CSV fields; unset: a comma, or a tab in ``.tsv`` files.
         missing: Texts that mean *nothing here*; unset: only the empty text.
+        as_of: The feed's own present; unset: the mapping's.
+        starts: The feed's first instant: nothing earlier is expected in it.
+        unpivot: How wide rows become long ones.
         columns: Contract column to where it comes from.
+        roles: An open contract's further columns by role: name to source column.
     """
 
     files: Name
     format: FileFormat | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     missing: tuple[str, ...] = ("",)
+    as_of: AwareDatetime | None = None
+    starts: AwareDatetime | None = None
+    unpivot: Unpivot | None = None
     columns: dict[str, ColumnMapping]
+    roles: dict[Role, dict[Name, Name]] | None = None
 
     @property
     def pattern(self) -> FilePattern:
@@ -104,21 +60,62 @@ class DatasetMapping(_Strict):
         return FilePattern.parse(self.files)
 
     @property
+    def all_columns(self) -> dict[str, ColumnMapping]:
+        """``columns`` and, behind them, the provider's own."""
+        own = {name: column for columns in (self.roles or {}).values() for name, column in columns.items()}
+        return self.columns | {name: ColumnMapping(column=own[name]) for name in sorted(own)}
+
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        """The named parts of file names that some column is filled from, in order of their names."""
+        parts = set(self.pattern.parts)
+        return tuple(sorted(part for mapped in self.columns.values() for part in mapped.name_parts if part in parts))
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 over all that decides which rows a file's bytes become; where the files lie does not."""
-        meaning = self.model_dump(mode="json", exclude_none=True, exclude={"files"})
+        """SHA-256 over all that decides which rows a file becomes; where files lie, and what is due when, does not."""
+        meaning = self.model_dump(mode="json", exclude_none=True, exclude={"files", "as_of", "starts"})
         return content_id({"reader": READER_VERSION, "mapping": meaning})
 
+    def contract(self, dataset: str) -> DatasetContract:
+        """Return the contract that the feed's rows keep: the dataset's and, of an open one, the provider's columns.
 
-class Mapping(_Strict):
+        Raises:
+            UnknownContract: No such dataset.
+            NotAnOpenContract: It takes no further columns.
+        """
+        roles = {name: role.value for role, columns in (self.roles or {}).items() for name in columns}
+        return contract_with(dataset, roles)
+
+
+class Mapping(Strict):
     """One provider's files as a whole.
 
     Attributes:
         name: What evidence calls the source.
         as_of: The source's own present: nothing later is known from it.
-        datasets: Contract name to the files that fill it.
+        partial: Whether a folder may hold the files of some feeds only.
+        datasets: Contract name to the feeds that fill it; the first is the main one.
     """
 
     name: Name
     as_of: AwareDatetime
-    datasets: Annotated[dict[str, DatasetMapping], Field(min_length=1)]
+    partial: bool = False
+    datasets: Annotated[dict[str, Annotated[tuple[Feed, ...], Field(min_length=1)]], Field(min_length=1)]
+
+    def feeds(self) -> Iterator[Feed]:
+        """Yield every dataset's feeds."""
+        for feeds in self.datasets.values():
+            yield from feeds
+
+    def as_of_feed(self, feed: Feed) -> datetime:
+        """Return a feed's own present, or the mapping's."""
+        return feed.as_of or self.as_of
+
+
+def contract_with(dataset: str, roles: AnyMapping[str, str]) -> DatasetContract:
+    """Return a dataset's contract with a provider's own columns, in the order of their names.
+
+    Evidence keeps roles as a JSON object, which has no order; names do.
+    """
+    return contract_named(dataset).with_roles({name: roles[name] for name in sorted(roles)})

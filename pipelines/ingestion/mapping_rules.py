@@ -1,130 +1,105 @@
-"""What a mapping must say about each contract column, beyond having the right shape."""
+"""What a mapping must say about its datasets and feeds, beyond having the right shape."""
 
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo
 
-import polars as pl
-
-from ledgerline.core.contracts import CONTRACTS, Column, ColumnType, DatasetContract
+from ledgerline.core.contracts import CONTRACTS, DatasetContract, Role
+from pipelines.ingestion.column_mapping import ROW_NUMBER_PLACE
+from pipelines.ingestion.column_rules import after_problems, column_problems
 from pipelines.ingestion.file_pattern import FileFormat, FilePattern, format_of
-from pipelines.ingestion.mapping import ColumnMapping, DatasetMapping, Mapping, Unit
-from pipelines.ingestion.reasons import FileRefused
-from pipelines.ingestion.typed_rows import constant_text, convert
-
-_SOURCES = ("column", "constant", "row_number", "after")
-_CONDITIONS = ("equals", "one_of", "greater_than", "less_than")
-_INSTANT_OPTIONS = ("since", "timezone", "format", "after", "delay")
+from pipelines.ingestion.mapping import Feed, Mapping
+from pipelines.ingestion.reading import source_columns
 
 
 def problems_with(mapping: Mapping) -> list[str]:
     """Return what keeps ``mapping`` from being used, each as ``key: what is wrong``; none if it is sound."""
-    return [problem for name, dataset in mapping.datasets.items() for problem in _dataset_problems(name, dataset)]
+    return [problem for name, feeds in mapping.datasets.items() for problem in _dataset_problems(name, feeds)]
 
 
-def _dataset_problems(name: str, dataset: DatasetMapping) -> Iterator[str]:
+def _dataset_problems(name: str, feeds: tuple[Feed, ...]) -> Iterator[str]:
     place = f"datasets.{name}"
     contract = CONTRACTS.get(name)
     if contract is None:
         yield f"{place}: no dataset contract is called {name!r}; there are: {', '.join(CONTRACTS)}"
         return
-    yield from (f"{place}.{problem}" for problem in _file_problems(dataset))
-    if all(mapped.column is None for mapped in dataset.columns.values()):
-        yield f"{place}.columns: nothing comes out of the files; name at least one source column"
-    for unknown in dataset.columns.keys() - set(contract.column_names):
-        yield f"{place}.columns.{unknown}: {name} has no such column; it has: {', '.join(contract.column_names)}"
-    for column in contract.columns:
-        column_place = f"{place}.columns.{column.name}"
-        mapped = dataset.columns.get(column.name)
-        if mapped is not None:
-            yield from (f"{column_place}: {problem}" for problem in _column_problems(column, mapped))
-            yield from (f"{column_place}.after: {problem}" for problem in _after_problems(mapped, contract, dataset))
-        elif not column.nullable:
-            yield f"{column_place}: missing; every row needs {column.name} ({column.description})"
+    for position, feed in enumerate(feeds):
+        feed_place = place if len(feeds) == 1 else f"{place}.{position}"
+        yield from (f"{feed_place}.{problem}" for problem in _feed_problems(feed, contract))
+    yield from (f"{place}: {problem}" for problem in _disagreements(feeds))
 
 
-def _file_problems(dataset: DatasetMapping) -> Iterator[str]:
+def _feed_problems(feed: Feed, contract: DatasetContract) -> Iterator[str]:
     try:
-        FilePattern.parse(dataset.files)
+        pattern = FilePattern.parse(feed.files)
     except ValueError as problem:
-        yield f"files: {dataset.files!r} {problem}"
-    file_format = dataset.format or format_of(dataset.files)
+        yield f"files: {feed.files!r} {problem}"
+        return
+    yield from _file_problems(feed, pattern)
+    yield from _unpivot_problems(feed)
+    yield from _role_problems(feed, contract)
+    if not any(source_columns(mapped, feed) for mapped in feed.all_columns.values()):
+        yield "columns: nothing comes out of the files; name at least one source column"
+    for unknown in feed.columns.keys() - set(contract.column_names):
+        yield f"columns.{unknown}: {contract.name} has no such column; it has: {', '.join(contract.column_names)}"
+    for column in contract.columns:
+        place = f"columns.{column.name}"
+        mapped = feed.columns.get(column.name)
+        if mapped is not None:
+            yield from (f"{place}: {problem}" for problem in column_problems(column, mapped, pattern.parts))
+            yield from (f"{place}.after: {problem}" for problem in after_problems(mapped, contract, feed))
+        elif not column.nullable:
+            yield f"{place}: missing; every row needs {column.name} ({column.description})"
+
+
+def _file_problems(feed: Feed, pattern: FilePattern) -> Iterator[str]:
+    if ROW_NUMBER_PLACE in pattern.parts:
+        yield f"files: a part cannot be called {ROW_NUMBER_PLACE}, as templates call the row's number so"
+    for part in pattern.parts:
+        if part not in feed.name_parts and part != "date":
+            yield f"files: {{{part}}} fills no column; say `{{name_part: {part}}}` of one, or write * for it"
+    file_format = feed.format or format_of(feed.files)
     if file_format is None:
-        yield f"format: {dataset.files!r} tells no format; say csv, jsonl or parquet"
-    if dataset.delimiter is not None and file_format is not FileFormat.CSV:
+        yield f"format: {feed.files!r} tells no format; say csv, jsonl or parquet"
+    if feed.delimiter is not None and file_format is not FileFormat.CSV:
         yield "delimiter: only CSV has one"
+    if feed.as_of is not None and feed.starts is not None and feed.as_of < feed.starts:
+        yield f"starts: {feed.starts.isoformat()} is after as_of, {feed.as_of.isoformat()}"
 
 
-def _column_problems(column: Column, mapped: ColumnMapping) -> Iterator[str]:
-    given = mapped.model_fields_set
-    sources = [source for source in _SOURCES if source in given]
-    if len(sources) != 1:
-        yield f"say exactly one of {', '.join(_SOURCES)}" + (f", not {' and '.join(sources)}" if sources else "")
-    yield from _constant_problems(column, mapped)
-    yield from _money_problems(column, mapped)
-    yield from _instant_problems(column, mapped)
-    conditions = [condition for condition in _CONDITIONS if condition in given]
-    if conditions and column.type is not ColumnType.BOOLEAN:
-        yield f"{conditions[0]} makes a boolean, but {column.name} is {column.type}"
-    if len(conditions) > 1 or (conditions and "column" not in given):
-        yield f"say one condition about one column, not {', '.join(conditions)}"
-    if "row_number" in given and column.type not in (ColumnType.STRING, ColumnType.INTEGER):
-        yield f"row_number makes an id, but {column.name} is {column.type}"
-
-
-def _constant_problems(column: Column, mapped: ColumnMapping) -> Iterator[str]:
-    if mapped.constant is None:
+def _unpivot_problems(feed: Feed) -> Iterator[str]:
+    if feed.unpivot is None:
         return
-    try:
-        failures = convert(pl.Series(column.name, [constant_text(mapped.constant)]), column, mapped).failures
-    except FileRefused as refused:
-        yield f"constant: {refused}"
+    made = (feed.unpivot.name, feed.unpivot.value)
+    used = {column for mapped in feed.all_columns.values() for column in source_columns(mapped, feed)}
+    if made[0] == made[1] or set(made) & set(feed.unpivot.columns):
+        yield f"unpivot: {made[0]!r} and {made[1]!r} must differ, and be called other than the columns"
+    for name in made:
+        if name not in used:
+            yield f"unpivot: {name!r} fills no column; name it below columns"
+    for column in sorted(used & set(feed.unpivot.columns)):
+        yield f"unpivot: {column!r} becomes rows; below columns it is {feed.unpivot.value!r}"
+    series = list(feed.unpivot.columns.values())
+    for name in sorted({name for name in series if series.count(name) > 1}):
+        yield f"unpivot.columns: {name!r} is the name of two columns"
+
+
+def _role_problems(feed: Feed, contract: DatasetContract) -> Iterator[str]:
+    if not feed.roles:
         return
-    yield from (f"constant: {mapped.constant!r} is no {column.type}: {failure.reason}" for failure in failures)
+    if not contract.open:
+        yield f"roles: {contract.name} takes no columns of a provider's own"
+    named = [(name, role) for role, columns in feed.roles.items() for name in columns]
+    for name in sorted({name for name, _ in named if [other for other, _ in named].count(name) > 1}):
+        yield f"roles: {name!r} is given twice"
+    for name, role in named:
+        if name in contract.column_names:
+            yield f"roles.{role}.{name}: {contract.name} has a column of that name; give it another"
 
 
-def _money_problems(column: Column, mapped: ColumnMapping) -> Iterator[str]:
-    is_money_unit = mapped.unit is not None and mapped.unit.is_money
-    if column.type is ColumnType.MINOR_UNITS:
-        if not is_money_unit:
-            yield "money needs `unit: minor` (cents) or `unit: major` (dollars)"
-        if mapped.decimals is not None and mapped.unit is not Unit.MAJOR:
-            yield "decimals: only `unit: major` has them"
-    elif is_money_unit or mapped.decimals is not None:
-        yield f"unit and decimals of money do not fit {column.name}, which is {column.type}"
-
-
-def _instant_problems(column: Column, mapped: ColumnMapping) -> Iterator[str]:
-    given = mapped.model_fields_set
-    is_count = mapped.unit is not None and not mapped.unit.is_money
-    if column.type is not ColumnType.INSTANT:
-        misplaced = [option for option in _INSTANT_OPTIONS if option in given] + (["unit"] if is_count else [])
-        if misplaced:
-            yield f"{', '.join(misplaced)} describes an instant, but {column.name} is {column.type}"
-        return
-    if is_count != ("since" in given):
-        yield "a counted instant needs both unit and since, e.g. {unit: seconds, since: 1970-01-01T00:00:00Z}"
-    if is_count and given & {"timezone", "format"}:
-        yield "a counted instant has neither timezone nor format"
-    if ("after" in given) != ("delay" in given):
-        yield "after and delay come together, e.g. {after: event_time, delay: 7d}"
-    if mapped.timezone is not None and not _is_zone(mapped.timezone):
-        yield f"timezone: {mapped.timezone!r} is no IANA time zone, e.g. Europe/Paris"
-
-
-def _after_problems(mapped: ColumnMapping, contract: DatasetContract, dataset: DatasetMapping) -> Iterator[str]:
-    if mapped.after is None:
-        return
-    instants = [column.name for column in contract.columns if column.type is ColumnType.INSTANT]
-    other = dataset.columns.get(mapped.after)
-    if mapped.after not in instants or other is None:
-        yield f"{mapped.after!r} is no mapped instant of {contract.name}"
-    elif other.after is not None:
-        yield f"{mapped.after!r} is itself given as after {other.after!r}; count from that"
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        return False
-    return True
+def _disagreements(feeds: tuple[Feed, ...]) -> Iterator[str]:
+    """Yield the names that are of one role in one feed and of another in the next: a view has one column of a name."""
+    known: dict[str, Role] = {}
+    for feed in feeds:
+        for role, columns in (feed.roles or {}).items():
+            for name in columns:
+                if known.setdefault(name, role) is not role:
+                    yield f"roles: {name!r} is {known[name]} in one feed and {role} in another"

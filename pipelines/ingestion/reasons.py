@@ -21,6 +21,8 @@ class UnreadableReason(StrEnum):
     NOT_AN_INTEGER = "not_an_integer"
     NOT_A_BOOLEAN = "not_a_boolean"
     NOT_AN_INSTANT = "not_an_instant"
+    NOT_A_DATE = "not_a_date"
+    NOT_A_SESSION = "not_a_session"  # a date on which the exchange was closed
     NO_TIME_ZONE = "no_time_zone"  # a local time, and the mapping names no zone
     NOT_ONE_INSTANT = "not_one_instant"  # a local time that the clock change skips or repeats
     OUT_OF_RANGE = "out_of_range"  # well formed, but beyond 64 bits or the years 1 to 9999

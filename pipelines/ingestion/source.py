@@ -1,13 +1,13 @@
 """The port through which data comes in, and its first adapter: a folder of files."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from ledgerline.core.errors import LedgerlineError
 from pipelines.ingestion.file_pattern import SourceFile
-from pipelines.ingestion.mapping import DatasetMapping, Mapping
+from pipelines.ingestion.mapping import Feed, Mapping
 from pipelines.ingestion.stable_read import StableBytes, read_stable
 
 
@@ -17,6 +17,19 @@ class DatasetNotMapped(LedgerlineError):
 
 class NoSourceFiles(LedgerlineError):
     """A dataset is mapped, but none of its files is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFile:
+    """A file and the feed that it belongs to.
+
+    Attributes:
+        file: The file.
+        feed: How it is read.
+    """
+
+    file: SourceFile
+    feed: Feed
 
 
 class Source(Protocol):
@@ -36,20 +49,24 @@ class Source(Protocol):
         """Names of the contracts that the source fills."""
         ...
 
-    def mapping(self, dataset: str) -> DatasetMapping:
-        """How the dataset's files are read.
+    def feeds(self, dataset: str) -> tuple[Feed, ...]:
+        """The feeds that fill the dataset; the first is the main one.
 
         Raises:
             DatasetNotMapped: The source does not have it.
         """
         ...
 
-    def files(self, dataset: str) -> list[SourceFile]:
-        """The dataset's files in source order: by the date in their names, then by name.
+    def as_of_feed(self, feed: Feed) -> datetime:
+        """A feed's own present, UTC."""
+        ...
+
+    def files(self, dataset: str) -> list[FeedFile]:
+        """The dataset's files, feed by feed, each feed's in source order: by the date in their names, then by name.
 
         Raises:
             DatasetNotMapped: The source does not have it.
-            NoSourceFiles: There is none.
+            NoSourceFiles: There is none, or none of a feed that must be there.
         """
         ...
 
@@ -93,23 +110,32 @@ class FolderSource:
         return self.mapped.as_of
 
     def datasets(self) -> list[str]:
-        """Names of the mapped contracts, in the mapping's order."""
-        return list(self.mapped.datasets)
+        """Names of the mapped contracts, in the mapping's order; of a partial mapping, those that have files."""
+        return [
+            name
+            for name, feeds in self.mapped.datasets.items()
+            if not self.mapped.partial or any(feed.pattern.files(self.folder) for feed in feeds)
+        ]
 
-    def mapping(self, dataset: str) -> DatasetMapping:
-        """Return the mapping of ``dataset``; see :class:`Source`."""
+    def feeds(self, dataset: str) -> tuple[Feed, ...]:
+        """Return the dataset's feeds; see :class:`Source`."""
         try:
             return self.mapped.datasets[dataset]
         except KeyError:
             known = ", ".join(self.mapped.datasets)
             raise DatasetNotMapped(f"mapping {self.name!r} has no dataset {dataset!r}; it has: {known}") from None
 
-    def files(self, dataset: str) -> list[SourceFile]:
+    def as_of_feed(self, feed: Feed) -> datetime:
+        """Return the feed's ``as_of``, or the mapping's."""
+        return self.mapped.as_of_feed(feed).astimezone(UTC)
+
+    def files(self, dataset: str) -> list[FeedFile]:
         """Return the dataset's files; see :class:`Source`."""
-        pattern = self.mapping(dataset).pattern
-        if not (files := pattern.files(self.folder)):
-            raise NoSourceFiles(f"{dataset}: no file below {self.folder} is called {pattern.text}")
-        return files
+        found = [(feed, feed.pattern.files(self.folder)) for feed in self.feeds(dataset)]
+        absent = [feed.files for feed, files in found if not files]
+        if absent and (not self.mapped.partial or len(absent) == len(found)):
+            raise NoSourceFiles(f"{dataset}: no file below {self.folder} is called {' or '.join(absent)}")
+        return [FeedFile(file, feed) for feed, files in found for file in files]
 
     def digest(self, file: SourceFile) -> StableBytes:
         """Hash a file's present bytes; see :class:`Source`."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
-from ledgerline.core.contracts import contract_named
 from ledgerline.core.errors import LedgerlineError
 from pipelines.ingestion import source_of
 from pipelines.validation.judging import Verdict
@@ -15,41 +14,50 @@ from pipelines.validation.suites import read_suite
 def accepted_receipts(ledger: Ledger, dataset: str) -> list[RecordedLeaf]:
     """Return the receipts whose accepted rows are the dataset now, in the order their batches landed.
 
-    Only one line counts (see :class:`~pipelines.validation.landed.Line`): after a change of the mapping the files are
-    landed anew, and the rows read by the old mapping must not be mixed with them. It is the line of the source's
-    present mapping, or, where nothing was landed by that or the source is gone, the one that was landed last.
+    Only the lines of the source's present feeds count (see :class:`~pipelines.validation.landed.Line`): after a change
+    of a feed its files are landed anew, and the rows read by the old one must not be mixed with them. Where nothing was
+    landed by the present feeds, or the source is gone, it is the lines of the feeds that landed together last.
     """
     landed = ledger.log.leaves(Kind.LANDED_BATCH, dataset=dataset)
     if not landed:
         return []
-    lines = [line_of(batch) for batch in landed]
-    present = _line_of_the_source(ledger, dataset)
-    line = present if present in lines else lines[-1]
-    batches = [batch for batch in landed if line_of(batch) == line]
-    current = _current_of_line(ledger, line, batches, _receipts_by_batch(ledger))
-    return [receipt for receipt in current if receipt.identity["verdict"] == Verdict.ACCEPTED]
+    known = {line_of(batch) for batch in landed}
+    lines = known & _lines_of_the_source(ledger, dataset) or _lines_of_the_last(landed)
+    receipts = _receipts_by_batch(ledger)
+    current = [receipt for line in lines for receipt in _current_of_line(ledger, line, landed, receipts)]
+    accepted = [receipt for receipt in current if receipt.identity["verdict"] == Verdict.ACCEPTED]
+    return _in_landing_order(accepted, landed)
 
 
 def current_receipts(ledger: Ledger) -> list[RecordedLeaf]:
     """Return the current receipt of every judged batch, of all datasets and lines, in the order the batches landed."""
     landed = ledger.log.leaves(Kind.LANDED_BATCH)
     receipts = _receipts_by_batch(ledger)
+    lines = dict.fromkeys(line_of(batch) for batch in landed)
+    current = [receipt for line in lines for receipt in _current_of_line(ledger, line, landed, receipts)]
+    return _in_landing_order(current, landed)
+
+
+def _in_landing_order(receipts: Sequence[RecordedLeaf], landed: Sequence[RecordedLeaf]) -> list[RecordedLeaf]:
     order = {batch.id: position for position, batch in enumerate(landed)}
-    found = [
-        receipt
-        for line in dict.fromkeys(line_of(batch) for batch in landed)
-        for receipt in _current_of_line(ledger, line, [batch for batch in landed if line_of(batch) == line], receipts)
-    ]
-    return sorted(found, key=lambda receipt: order[receipt.identity["batch"]])
+    return sorted(receipts, key=lambda receipt: order[receipt.identity["batch"]])
 
 
-def _line_of_the_source(ledger: Ledger, dataset: str) -> Line | None:
-    """Return the line that the present source lands, or None where there is no source now."""
+def _lines_of_the_source(ledger: Ledger, dataset: str) -> set[Line]:
+    """Return the lines that the present source lands; none where there is no source now."""
     try:
-        mapping = source_of(ledger.settings).mapping(dataset)
+        feeds = source_of(ledger.settings).feeds(dataset)
     except LedgerlineError:
-        return None
-    return Line(dataset, contract_named(dataset).fingerprint, mapping.fingerprint)
+        return set()
+    return {Line(dataset, feed.contract(dataset).fingerprint, feed.fingerprint) for feed in feeds}
+
+
+def _lines_of_the_last(landed: Sequence[RecordedLeaf]) -> set[Line]:
+    """Return the line that landed last, with those of the feeds that its source had beside it."""
+    last = landed[-1]
+    feeds = {last.identity["mapping"], *last.detail.get("feeds", ())}
+    newest = {batch.identity["mapping"]: line_of(batch) for batch in landed}  # of each feed, by its present contract
+    return {newest[feed] for feed in feeds if feed in newest}
 
 
 def _receipts_by_batch(ledger: Ledger) -> dict[str, list[RecordedLeaf]]:
@@ -60,13 +68,13 @@ def _receipts_by_batch(ledger: Ledger) -> dict[str, list[RecordedLeaf]]:
 
 
 def _current_of_line(
-    ledger: Ledger, line: Line, batches: Sequence[RecordedLeaf], receipts: Mapping[str, Sequence[RecordedLeaf]]
+    ledger: Ledger, line: Line, landed: Sequence[RecordedLeaf], receipts: Mapping[str, Sequence[RecordedLeaf]]
 ) -> list[RecordedLeaf]:
     """Walk a line; where no receipt stands (the suite was edited since) the newest one still counts."""
     suite = read_suite(ledger.settings, line.dataset)
     history = NO_HISTORY
     current = []
-    for batch in batches:
+    for batch in (batch for batch in landed if line_of(batch) == line):
         known = receipts.get(batch.id, [])
         if known:
             receipt = standing_receipt(known, suite, history=history, as_of=None) or known[-1]

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
-from ledgerline.core.contracts import DatasetContract, contract_named
+from ledgerline.core.contracts import DatasetContract
 from ledgerline.core.errors import LedgerlineError
+from pipelines.ingestion import contract_with
 from pipelines.ingestion.typed_rows import ROW_NUMBER, UNREADABLE_SCHEMA, rows_schema
 
 _FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
@@ -20,14 +21,14 @@ class NotALandedBatch(LedgerlineError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Batches that belong together: one dataset, read by one mapping into one contract.
+    """Batches that belong together: one dataset, read by one feed into one contract.
 
-    A changed mapping lands every file anew, as a new line; the old one stays for what was made from it.
+    A changed feed lands every file anew, as a new line; the old one stays for what was made from it.
 
     Attributes:
         dataset: The dataset.
-        contract: The contract's fingerprint.
-        mapping: The mapping's fingerprint.
+        contract: The contract's fingerprint, the provider's own columns included.
+        mapping: The feed's fingerprint.
     """
 
     dataset: str
@@ -71,6 +72,15 @@ def line_of(batch: RecordedLeaf) -> Line:
     return Line(batch.identity["dataset"], batch.identity["contract"], batch.identity["mapping"])
 
 
+def contract_of(batch: RecordedLeaf) -> DatasetContract:
+    """Return the contract that a landed batch's rows keep: its dataset's and, of an open one, its provider's columns.
+
+    Raises:
+        UnknownContract: No dataset of that name exists any more.
+    """
+    return contract_with(batch.identity["dataset"], batch.identity.get("roles", {}))
+
+
 def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
     """Read a landed batch's rows from the object store, checking every byte and the schema.
 
@@ -81,7 +91,7 @@ def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
     """
     if batch.kind is not Kind.LANDED_BATCH:
         raise NotALandedBatch(f"{batch.id} is a {batch.kind}, not a landed batch; `ledgerline ingest` lands files")
-    contract = contract_named(batch.identity["dataset"])
+    contract = contract_of(batch)
     rows = _read_object(ledger, batch, "rows", rows_schema(contract))
     unreadable = _read_object(ledger, batch, "unreadable", UNREADABLE_SCHEMA)
     numbers = pl.concat([rows[ROW_NUMBER], unreadable[ROW_NUMBER]])

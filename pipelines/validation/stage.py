@@ -1,15 +1,16 @@
 """Validate landed batches, one after the other in the order they landed."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
-from ledgerline.core.contracts import contract_named
-from pipelines.ingestion import source_as_of
+from ledgerline.core.contracts import DatasetContract
+from ledgerline.core.settings import Settings
+from pipelines.ingestion import source_of
 from pipelines.validation.accepted import accepted_file
 from pipelines.validation.facts import EarlierRows
 from pipelines.validation.judging import Verdict, judge
-from pipelines.validation.landed import Line, NotALandedBatch, line_of, read_landed
+from pipelines.validation.landed import Line, NotALandedBatch, contract_of, line_of, read_landed
 from pipelines.validation.receipts import (
     NO_HISTORY,
     Receipt,
@@ -34,13 +35,13 @@ def validate_batches(
     """Judge landed batches by their datasets' committed suites, and record a receipt for each.
 
     A repeat of a key is judged against what was accepted from the batches that landed before, so those of the same
-    dataset and mapping that have no standing receipt yet are judged first. The outcome therefore depends on the log
+    dataset and feed that have no standing receipt yet are judged first. The outcome therefore depends on the log
     alone, not on who validates what first: killed and run again, or run twice at once, it is the same.
 
     Args:
         ledger: The installation.
         batch_ids: Landed batches' leaf ids (or unambiguous beginnings of them), in any order.
-        as_of: The last instant that the data can know of, UTC. Unset: the mapping's.
+        as_of: The last instant that the data can know of, UTC. Unset: each feed's own.
         progress: Told, in a sentence, what became of each batch.
 
     Returns:
@@ -54,14 +55,24 @@ def validate_batches(
     """
     landed = ledger.log.leaves(Kind.LANDED_BATCH)
     wanted = _find(ledger, landed, batch_ids)
-    as_of = as_of if as_of is not None else source_as_of(ledger.settings)
     receipts: dict[str, RecordedLeaf] = {}
     for line in dict.fromkeys(line_of(batch) for batch in wanted):
         last = max(batch.sequence for batch in wanted if line_of(batch) == line)
         batches = [batch for batch in landed if line_of(batch) == line and batch.sequence <= last]
-        walk = _LineValidation(ledger, line, as_of=as_of, progress=progress or (lambda _: None))
+        moment = as_of if as_of is not None else _present_of(ledger.settings, line)
+        walk = _LineValidation(
+            ledger, line, contract_of(batches[0]), as_of=moment, progress=progress or (lambda _: None)
+        )
         receipts |= walk.run(batches, {batch.id for batch in wanted})
     return [receipt_of(receipts[batch.id]) for batch in wanted]
+
+
+def _present_of(settings: Settings, line: Line) -> datetime:
+    """Return the present of the feed that lands a line now; of a line that none lands any more, the source's."""
+    source = source_of(settings)
+    feeds = source.feeds(line.dataset) if line.dataset in source.datasets() else ()
+    moments = [source.as_of_feed(feed) for feed in feeds if feed.fingerprint == line.mapping]
+    return max(moments, default=source.as_of.astimezone(UTC))
 
 
 def _find(ledger: Ledger, landed: Sequence[RecordedLeaf], batch_ids: Iterable[str]) -> list[RecordedLeaf]:
@@ -76,12 +87,14 @@ def _find(ledger: Ledger, landed: Sequence[RecordedLeaf], batch_ids: Iterable[st
 class _LineValidation:
     """One walk along a line of batches, remembering what was accepted so far."""
 
-    def __init__(self, ledger: Ledger, line: Line, *, as_of: datetime, progress: Progress) -> None:
+    def __init__(
+        self, ledger: Ledger, line: Line, contract: DatasetContract, *, as_of: datetime, progress: Progress
+    ) -> None:
         self._ledger = ledger
         self._as_of = as_of
         self._tell = progress
         self._suite = read_suite(ledger.settings, line.dataset)
-        self._earlier = EarlierRows(contract_named(line.dataset))
+        self._earlier = EarlierRows(contract)
         self._not_yet_read: list[tuple[RecordedLeaf, RecordedLeaf]] = []
         self._history = NO_HISTORY
 

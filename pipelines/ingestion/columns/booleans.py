@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from pipelines.ingestion.column_mapping import ColumnMapping, Scalar
 from pipelines.ingestion.columns.converted import Converted, converted, wrong_type
 from pipelines.ingestion.columns.numbers import to_numbers
 from pipelines.ingestion.columns.texts import to_texts
-from pipelines.ingestion.mapping import ColumnMapping, Scalar
 from pipelines.ingestion.reasons import UnreadableReason
 
 _TRUE = ("true", "t", "yes", "y", "1")

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from ledgerline.core.frames import INSTANT
+from pipelines.ingestion.column_mapping import ColumnMapping, Unit
 from pipelines.ingestion.columns.converted import Converted, converted, wrong_type
 from pipelines.ingestion.columns.numbers import to_numbers
 from pipelines.ingestion.columns.whole_numbers import to_whole_numbers
-from pipelines.ingestion.mapping import ColumnMapping, Unit
 from pipelines.ingestion.reasons import FileRefused, RefusalReason, UnreadableReason
 
 _WALL_TIME = pl.Datetime("us")
@@ -53,6 +53,12 @@ def to_instants(raw: pl.Series, mapped: ColumnMapping) -> Converted:
 def to_instants_after(earlier: pl.Series, delay: timedelta) -> Converted:
     """Return the instants ``delay`` after ``earlier``."""
     return _from_ticks(earlier.to_physical() + delay // _TICK)
+
+
+def instants_in(wall: pl.Series, timezone: str | None, *, ticks_earlier: int = 0) -> Converted:
+    """Place wall times, Datetime("us"), in a zone; from there go back some microseconds."""
+    ticks = _ticks_in(wall.to_physical(), timezone)
+    return _from_ticks(ticks - ticks_earlier, (_zone_failure(timezone), wall.is_not_null() & ticks.is_null()))
 
 
 def _from_ticks(ticks: pl.Series, *failures: tuple[UnreadableReason, pl.Series]) -> Converted:
@@ -110,9 +116,7 @@ def _from_timestamps(raw: pl.Series, timezone: str | None) -> Converted:
             reason=RefusalReason.WRONG_TYPE,
             column=raw.name,
         )
-    wall = raw.cast(_WALL_TIME).to_physical()
-    ticks = _ticks_in(wall, timezone)
-    return _from_ticks(ticks, (_zone_failure(timezone), wall.is_not_null() & ticks.is_null()))
+    return instants_in(raw.cast(_WALL_TIME), timezone)
 
 
 def _ticks_in(wall: pl.Series, timezone: str | None) -> pl.Series:

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import polars as pl
 
+from pipelines.ingestion.column_mapping import Unit
 from pipelines.ingestion.columns.converted import Converted, converted, wrong_type
 from pipelines.ingestion.columns.whole_numbers import to_whole_numbers
-from pipelines.ingestion.mapping import Unit
 from pipelines.ingestion.reasons import UnreadableReason
 
 _NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\s*")

@@ -112,7 +112,7 @@ datasets:
 @pytest.mark.real_data
 @pytest.mark.skipif(not REAL_DATA.exists(), reason="the published data are not beside the project")
 def test_every_row_of_the_published_card_transactions_enters(tmp_path):
-    ledger = Ledger.open(Settings(home=tmp_path, data=REAL_DATA, mapping=PROJECT_ROOT / "mappings/fraud_handbook.yaml"))
+    ledger = Ledger.open(Settings(home=tmp_path, data=REAL_DATA, mapping=PROJECT_ROOT / "mappings/shared_data.yaml"))
     for dataset in ("transactions", "fraud_labels"):
         [receipt] = validate_batches(ledger, land(ledger, dataset).batches)
         assert (receipt.landed, receipt.accepted, receipt.reasons) == (1_754_155, 1_754_155, {})

@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.ingestion.column_mapping import Unit
 from pipelines.ingestion.columns.money import minor_units, to_minor_units
-from pipelines.ingestion.mapping import Unit
 from pipelines.ingestion.reasons import UnreadableReason
 
 DIGITS = st.text("0123456789", min_size=1, max_size=15)

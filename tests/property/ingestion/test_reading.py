@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledgerline.core.contracts import FRAUD_LABELS
-from pipelines.ingestion.mapping import ColumnMapping, DatasetMapping
+from pipelines.ingestion.column_mapping import ColumnMapping
+from pipelines.ingestion.mapping import Feed
 from pipelines.ingestion.reading import read_rows
 from pipelines.ingestion.typed_rows import TypedRows
 
-MAPPING = DatasetMapping(
+MAPPING = Feed(
     files="*",
     columns={
         "transaction_id": ColumnMapping(column="id"),
@@ -43,7 +44,7 @@ def read(name: str, content: bytes) -> TypedRows:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "raw"
         path.write_bytes(content)
-        runs = list(read_rows(path, name=name, contract=FRAUD_LABELS, mapping=MAPPING))
+        runs = list(read_rows(path, name=name, contract=FRAUD_LABELS, feed=MAPPING))
     return TypedRows(pl.concat([run.rows for run in runs]), pl.concat([run.unreadable for run in runs]))
 
 

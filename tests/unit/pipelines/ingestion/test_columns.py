@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from ledgerline.core.contracts import Column, ColumnType
+from pipelines.ingestion.column_mapping import ColumnMapping, Unit
 from pipelines.ingestion.columns.booleans import to_booleans
 from pipelines.ingestion.columns.converted import Converted
 from pipelines.ingestion.columns.instants import to_instants, to_instants_after
@@ -15,7 +16,6 @@ from pipelines.ingestion.columns.money import to_minor_units
 from pipelines.ingestion.columns.numbers import to_numbers
 from pipelines.ingestion.columns.texts import to_texts
 from pipelines.ingestion.columns.whole_numbers import to_whole_numbers
-from pipelines.ingestion.mapping import ColumnMapping, Unit
 from pipelines.ingestion.reasons import FileRefused, RefusalReason
 from pipelines.ingestion.typed_rows import POLARS_TYPES, convert
 

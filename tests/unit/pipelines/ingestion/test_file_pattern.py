@@ -45,7 +45,9 @@ def test_dots_in_a_pattern_are_dots(tmp_path: Path) -> None:
     assert FilePattern.parse("a.csv").files(tmp_path) == []
 
 
-@pytest.mark.parametrize("text", ["/etc/*.csv", "a/../../b.csv", "{date}_{date}.csv", "{day}.csv", "[ab].csv"])
+@pytest.mark.parametrize(
+    "text", ["/etc/*.csv", "a/../../b.csv", "{date}_{date}.csv", "{a}_{a}.csv", "{Day}.csv", "{}.csv", "[ab].csv"]
+)
 def test_pattern_that_leaves_the_folder_or_has_strange_braces_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"must|may"):
         FilePattern.parse(text)

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from ledgerline.core.contracts import FRAUD_LABELS
+from pipelines.ingestion.column_mapping import ColumnMapping
 from pipelines.ingestion.formats.text_rows import RUN_ROWS
-from pipelines.ingestion.mapping import ColumnMapping, DatasetMapping
+from pipelines.ingestion.mapping import Feed
 from pipelines.ingestion.reading import read_rows
 from pipelines.ingestion.reasons import FileRefused, RefusalReason
 
-MAPPING = DatasetMapping(
+MAPPING = Feed(
     files="*",
     columns={
         "transaction_id": ColumnMapping(column="id"),
@@ -37,7 +38,7 @@ def read(tmp_path: Path) -> Read:
     def of(name: str, content: bytes) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         path = tmp_path / "raw"
         path.write_bytes(content)
-        runs = list(read_rows(path, name=name, contract=FRAUD_LABELS, mapping=MAPPING))
+        runs = list(read_rows(path, name=name, contract=FRAUD_LABELS, feed=MAPPING))
         rows = pl.concat([run.rows for run in runs]).select("row_number", "transaction_id", "is_fraud", "scenario")
         return rows.rows(), pl.concat([run.unreadable for run in runs]).rows()
 
@@ -210,6 +211,6 @@ def test_value_shown_of_an_unreadable_row_is_cut_at_200_characters(read: Read) -
 def test_other_texts_can_be_said_to_mean_nothing(tmp_path: Path) -> None:
     (tmp_path / "raw").write_bytes(b"id,fraud,kind\nNA,1,-\n,1,2\n")
     mapping = MAPPING.model_copy(update={"missing": ("NA", "-")})
-    (run,) = read_rows(tmp_path / "raw", name="a.csv", contract=FRAUD_LABELS, mapping=mapping)
+    (run,) = read_rows(tmp_path / "raw", name="a.csv", contract=FRAUD_LABELS, feed=mapping)
     assert run.rows["transaction_id"].to_list() == [None, ""]
     assert run.rows["scenario"].to_list() == [None, 2]

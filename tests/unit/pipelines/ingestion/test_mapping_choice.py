@@ -86,4 +86,4 @@ def test_shipped_mappings_tell_the_sandbox_from_the_published_file(tmp_path: Pat
     published = tmp_path / "published" / "transactions"
     published.mkdir(parents=True)
     (published / "card_transactions_2018.parquet").touch()
-    assert choose_mapping(Settings(home=tmp_path, data=published.parent)).name == "fraud_handbook"
+    assert choose_mapping(Settings(home=tmp_path, data=published.parent)).name == "published"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ledgerline.core.contracts import CONTRACTS
 from ledgerline.core.settings import PROJECT_ROOT
 from pipelines.ingestion.mapping_file import MappingInvalid, load_mapping
 
@@ -37,15 +38,31 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_short_form_names_a_column(write: Callable[[str], Path]) -> None:
     mapping = load_mapping(write(GOOD))
-    assert mapping.datasets["transactions"].columns["customer_id"].column == "card"
+    assert mapping.datasets["transactions"][0].columns["customer_id"].column == "card"
     assert mapping.as_of.isoformat() == "2024-02-01T00:00:00+00:00"
 
 
-@pytest.mark.parametrize("name", ["sandbox", "fraud_handbook"])
-def test_shipped_mappings_are_valid_and_fill_both_contracts(name: str) -> None:
-    mapping = load_mapping(PROJECT_ROOT / "mappings" / f"{name}.yaml")
+@pytest.mark.parametrize(
+    ("file", "name", "lacking"), [("sandbox", "sandbox", set()), ("shared_data", "published", {"corporate_actions"})]
+)
+def test_shipped_mappings_are_valid_and_fill_every_contract(file: str, name: str, lacking: set[str]) -> None:
+    mapping = load_mapping(PROJECT_ROOT / "mappings" / f"{file}.yaml")
     assert mapping.name == name
-    assert list(mapping.datasets) == ["transactions", "fraud_labels"]
+    assert set(mapping.datasets) == set(CONTRACTS) - lacking
+
+
+@pytest.mark.parametrize(
+    ("file", "dataset", "fingerprint"),
+    [
+        ("sandbox", "transactions", "71cf1a540a15210469a433d996c6400bdda3a3916d9c3420255c7cc34eb238f2"),
+        ("sandbox", "fraud_labels", "22d4131ad344787954277c7794add97d55c5f80a5d27b5f5a0a2a763730ce074"),
+        ("shared_data", "transactions", "2c96f5f2d799dea28df37b6c04338ac25fe1b8017e1a31b4499f7d56788ea726"),
+        ("shared_data", "fraud_labels", "67f9167bedfd8f9968fc6b00d46a5ba80c22d6acf4ea61407bdb0b99698ad7af"),
+    ],
+)
+def test_card_payments_that_landed_before_need_not_land_again(file: str, dataset: str, fingerprint: str) -> None:
+    mapping = load_mapping(PROJECT_ROOT / "mappings" / f"{file}.yaml")
+    assert mapping.datasets[dataset][0].fingerprint == fingerprint
 
 
 @pytest.mark.parametrize(
@@ -57,7 +74,8 @@ def test_shipped_mappings_are_valid_and_fill_both_contracts(name: str) -> None:
         ("  transactions:", "  payments:", "datasets.payments", "no dataset contract"),
         ("files: payments/*_{date}.csv", "files: 3", "datasets.transactions.files", "valid string"),
         ("files: payments/*_{date}.csv", "files: ../x.csv", "datasets.transactions.files", "below the data folder"),
-        ("files: payments/*_{date}.csv", "files: '{day}.csv'", "datasets.transactions.files", "{date} once"),
+        ("files: payments/*_{date}.csv", "files: '{date}{date}.csv'", "datasets.transactions.files", "{date} once"),
+        ("files: payments/*_{date}.csv", "files: '{day}.csv'", "datasets.transactions.files", "{day} fills no column"),
         ("files: payments/*_{date}.csv", "files: x.xlsx", "datasets.transactions.format", "csv, jsonl or parquet"),
         ("files: payments/*_{date}.csv", "files: x.parquet\n    delimiter: ;", "delimiter", "only CSV"),
         ("customer_id: card", "customer_id: 5", "columns.customer_id", "object"),
@@ -122,8 +140,8 @@ def test_absent_file_is_named(tmp_path: Path) -> None:
 
 
 def test_fingerprint_covers_what_rows_become_and_not_where_files_lie(write: Callable[[str], Path]) -> None:
-    base = load_mapping(write(GOOD)).datasets["transactions"].fingerprint
+    base = load_mapping(write(GOOD)).datasets["transactions"][0].fingerprint
     moved = GOOD.replace("payments/*_{date}.csv", "elsewhere/*.csv").replace("shop\nas_of", "store\nas_of")
-    assert load_mapping(write(moved)).datasets["transactions"].fingerprint == base
+    assert load_mapping(write(moved)).datasets["transactions"][0].fingerprint == base
     for old, new in (("card", "pan"), ("major", "minor"), ("EUR", "USD"), ("0s", "1s")):
-        assert load_mapping(write(GOOD.replace(old, new))).datasets["transactions"].fingerprint != base
+        assert load_mapping(write(GOOD.replace(old, new))).datasets["transactions"][0].fingerprint != base

@@ -204,7 +204,7 @@ def test_files_landed_anew_by_a_changed_mapping_replace_the_old_ones(landing, le
 def test_rows_read_by_the_source_s_present_mapping_count_although_another_landed_later(landing, ledger, tmp_path):
     mapping = PROJECT_ROOT / "mappings" / "sandbox.yaml"
     settings = Settings(home=ledger.settings.home, data=tmp_path, mapping=mapping)
-    present = load_mapping(mapping).datasets["transactions"].fingerprint
+    present = load_mapping(mapping).datasets["transactions"][0].fingerprint
     batches = [landing.land(ledger, landing.payments(20), mapping=name) for name in (present, "b" * 64)]
     receipts = validate_batches(ledger, [batch.id for batch in batches], as_of=landing.AS_OF)
     assert [leaf.id for leaf in accepted_receipts(Ledger.open(settings), "transactions")] == [receipts[0].id]
