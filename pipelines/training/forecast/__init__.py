@@ -1,0 +1,1 @@
+"""From the ledger's features to a forecasting model: dataset, choice of method, measurement, export."""

@@ -1,0 +1,77 @@
+"""The whole procedure: choose and measure, fit what is deployed on everything known, write the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ledgerline.decisions.forecast.members import MemberKind
+from ledgerline.decisions.forecast.model import MemberSpec, ModelSpec
+from ledgerline.decisions.forecast.series import Series
+from pipelines.training.forecast.evaluate import Evaluation, Method, Progress, evaluate
+from pipelines.training.forecast.fit import examples, fit_trees, share_of_gain
+from pipelines.training.forecast.intervals import coverage, half_widths
+from pipelines.training.forecast.parameters import ForecastParameters
+from pipelines.training.forecast.report import build_report
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedForecast:
+    """What a training made.
+
+    Attributes:
+        spec: The model that is deployed.
+        evaluation: What was measured.
+        report: ``evaluation.json`` as JSON values.
+        series: What it was trained on.
+    """
+
+    spec: ModelSpec
+    evaluation: Evaluation
+    report: dict[str, Any]
+    series: tuple[Series, ...]
+
+
+def train_forecast(
+    series: Sequence[Series],
+    *,
+    as_of: datetime,
+    parameters: ForecastParameters,
+    leak_checks: Callable[[Evaluation], Sequence[Mapping[str, Any]]],
+    progress: Progress,
+) -> TrainedForecast:
+    """Choose a method, measure it, and fit it on all that is known at ``as_of``.
+
+    Raises:
+        TrainingRefused: The series are too short.
+    """
+    evaluation = evaluate(series, parameters, progress)
+    widths = half_widths(evaluation.residuals, evaluation.residual_histories, parameters.levels)
+    covered = coverage(
+        widths, evaluation.origin.histories, evaluation.origin.actuals, evaluation.forecasts[evaluation.chosen]
+    )
+    progress("fitting what is deployed on all months")
+    spec = ModelSpec(parameters.horizon, _members(evaluation.chosen, series, parameters), widths)
+    text = next((member.text for member in spec.members if member.text), None)
+    progress("checking that nothing looks ahead")
+    report = build_report(
+        evaluation,
+        spec=spec,
+        parameters=parameters,
+        as_of=as_of,
+        coverage=covered,
+        importance=share_of_gain(text) if text else {},
+        leak_checks=leak_checks(evaluation),
+        series=len(series),
+    )
+    return TrainedForecast(spec, evaluation, report, tuple(series))
+
+
+def _members(chosen: Method, series: Sequence[Series], parameters: ForecastParameters) -> tuple[MemberSpec, ...]:
+    if chosen is Method.THETA:
+        return (MemberSpec(MemberKind.THETA, 1.0),)
+    learn = examples([each.values for each in series], horizon=parameters.horizon, origins=parameters.model.origins)
+    text = fit_trees(learn, parameters.model, seed=parameters.model.seeds[0])
+    if chosen is Method.TREES:
+        return (MemberSpec(MemberKind.TREES, 1.0, text),)
+    return (MemberSpec(MemberKind.THETA, 0.5), MemberSpec(MemberKind.TREES, 0.5, text))
