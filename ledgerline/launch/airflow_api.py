@@ -96,16 +96,72 @@ class AirflowApi:
         tasks: dict[tuple[str, str], list[TaskRun]] = {}
         for task in self._pages("/api/v2/dags/~/dagRuns/~/taskInstances", "task_instances", window):
             tasks.setdefault((task["dag_id"], task["dag_run_id"]), []).append(_task_run(task))
+        return self._runs(window, tasks)
+
+    def earlier_runs_at_work(self, before: datetime) -> list[DagRun]:
+        """Return the runs that were due earlier and still go on; not those that only wait for somebody."""
+        window = {"state": ["queued", "running"], "run_after_lt": instant_text(before)}
+        tasks: dict[tuple[str, str], list[TaskRun]] = {}
+        for run in self._pages("/api/v2/dags/~/dagRuns", "dag_runs", window):
+            key = (run["dag_id"], run["dag_run_id"])
+            path = f"/api/v2/dags/{key[0]}/dagRuns/{key[1]}/taskInstances"
+            tasks[key] = [_task_run(task) for task in self._pages(path, "task_instances", {})]
+        return [run for run in self._runs(window, tasks) if not run.is_waiting] if tasks else []
+
+    def _runs(self, window: dict[str, Any], tasks: dict[tuple[str, str], list[TaskRun]]) -> list[DagRun]:
         runs = [
             _dag_run(run, tuple(tasks.get((run["dag_id"], run["dag_run_id"]), ())))
             for run in self._pages("/api/v2/dags/~/dagRuns", "dag_runs", window)
         ]
         return sorted(runs, key=lambda run: (run.queued_at, run.dag_id, run.run_id))
 
-    def set_off_by(self, run: DagRun) -> set[tuple[str, str]]:
-        """Return DAG and run id of every run whose assets set ``run`` off; empty for a run that was triggered."""
-        answer = self._request("GET", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/upstreamAssetEvents") or {}
-        return {(event["source_dag_id"], event["source_run_id"]) for event in answer["asset_events"]}
+    def has_queued_asset_events(self) -> bool:
+        """Return whether a published asset still has to set off a run of some DAG."""
+        for dag in list(self._pages("/api/v2/dags", "dags", {"exclude_stale": True, "paused": False})):
+            path = f"/api/v2/dags/{dag['dag_id']}/assets/queuedEvents"
+            queued = self._request("GET", path, allow=(httpx.codes.NOT_FOUND,))
+            if queued is not None and queued["total_entries"]:
+                return True
+        return False
+
+    def start_backfill(
+        self, dag_id: str, first: datetime, last: datetime, *, again: bool, max_active_runs: int = 1
+    ) -> int | None:
+        """Ask for every run of a DAG that was due between two instants; return the backfill's number.
+
+        Args:
+            dag_id: Which DAG.
+            first: The earliest logical date, UTC.
+            last: The latest.
+            again: Whether runs that went well are run once more; runs that failed always are.
+            max_active_runs: How many at a time.
+
+        Returns:
+            Its number, or None while another backfill of the DAG is still going on.
+        """
+        body = {
+            "dag_id": dag_id,
+            "from_date": instant_text(first),
+            "to_date": instant_text(last),
+            "run_backwards": False,
+            "dag_run_conf": {},
+            "reprocess_behavior": "completed" if again else "failed",
+            "max_active_runs": max_active_runs,
+        }
+        answer = self._request("POST", "/api/v2/backfills", json=body, allow=(httpx.codes.CONFLICT,))
+        return None if answer is None else int(answer["id"])
+
+    def backfill_runs(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
+        """Return the runs that backfills made of a DAG between two logical dates, without their tasks."""
+        dates = {"logical_date_gte": instant_text(first), "logical_date_lte": instant_text(last)}
+        found = self._pages(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", {"run_type": "backfill", **dates})
+        return sorted((_dag_run(run, ()) for run in found), key=lambda run: run.run_id)
+
+    def has_backfill_at_work(self, dag_id: str) -> bool:
+        """Return whether a backfill of a DAG has not ended yet."""
+        return any(
+            each["completed_at"] is None for each in self._pages("/api/v2/backfills", "backfills", {"dag_id": dag_id})
+        )
 
     def task_log(self, run: DagRun, task: TaskRun, *, lines: int = 20) -> str:
         """Return the last lines that a task wrote."""

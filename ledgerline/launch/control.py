@@ -47,6 +47,8 @@ class StackStatus:
         airflow_url: None when no stack runs; so the others.
         mlflow_url: MLflow.
         scoring_url: The scoring job.
+        trading_url: The trading job; None also where the stack has none.
+        exchange_url: The sandbox's exchange; None also where the stack has none.
         left_behind: How many processes a killed launcher left; the next start, or `ledgerline down`, ends them.
     """
 
@@ -55,6 +57,8 @@ class StackStatus:
     airflow_url: str | None
     mlflow_url: str | None
     scoring_url: str | None
+    trading_url: str | None
+    exchange_url: str | None
     left_behind: int
 
     @property
@@ -70,13 +74,14 @@ def status(settings: Settings) -> StackStatus:
     state = StackState.read(layout.state_file) if launcher is not None else None
     if state is None:
         left_behind = 0 if launcher is not None else len(of_earlier_launches(str(layout.home)))
-        return StackStatus(launcher, (), None, None, None, left_behind)
+        return StackStatus(launcher, (), None, None, None, None, None, left_behind)
     processes = tuple(
         ProcessStatus(name, int(known["pid"]), is_alive(known), known["port"], known["log"])
         for name, known in state.processes.items()
     )
-    urls = state.urls
-    return StackStatus(launcher, processes, urls["airflow"], urls["mlflow"], urls["scoring"], 0)
+    url = state.urls.get
+    live = (url("scoring"), url("trading"), url("exchange"))
+    return StackStatus(launcher, processes, url("airflow"), url("mlflow"), *live, 0)
 
 
 def stop(settings: Settings) -> bool:

@@ -119,6 +119,10 @@ class DagRun:
 
     def describe(self, now: datetime) -> str:
         """Return one line: state, tasks done of all, what runs and what failed, seconds."""
+        return f"{self.describe_tasks()}, {self.elapsed(now):.0f} s"
+
+    def describe_tasks(self) -> str:
+        """Return the line without the seconds: it stays the same while nothing worth a line happens."""
         running = [task.label for task in self.tasks if task.state is TaskState.RUNNING]
         retrying = [task.label for task in self.tasks if task.state is TaskState.UP_FOR_RETRY]
         skipped = sum(task.state is TaskState.SKIPPED for task in self.tasks)
@@ -129,6 +133,5 @@ class DagRun:
             *([f"{len(self.failed)} failed: {', '.join(task.label for task in self.failed)}"] if self.failed else []),
             *([f"now {', '.join(running)}"] if running else []),
             *([f"to be retried {', '.join(retrying)}"] if retrying else []),
-            f"{self.elapsed(now):.0f} s",
         ]
         return ", ".join(parts)

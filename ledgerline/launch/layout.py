@@ -48,6 +48,11 @@ class Layout:
         """Held by the one launcher that runs."""
         return self.run / "launcher.lock"
 
+    @property
+    def exchange_state(self) -> Path:
+        """The books of the sandbox's exchange."""
+        return self.home / "sandbox" / "exchange.db"
+
     def log(self, name: str) -> Path:
         """Return the log file of one process."""
         return self.logs / f"{name}.log"

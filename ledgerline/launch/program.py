@@ -17,6 +17,8 @@ class Part(StrEnum):
     API_SERVER = "airflow-api-server"
     MLFLOW = "mlflow"
     SCORING = "scoring"
+    EXCHANGE = "exchange"  # the sandbox's venue
+    TRADING = "trading"
     DEMO_APPROVER = "demo-approver"
 
 

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,14 +13,15 @@ from ledgerline.launch.environment import stack_environment
 from ledgerline.launch.layout import Layout
 from ledgerline.launch.processes import PART_MARK
 from ledgerline.launch.program import IsReady, Part, Program
-from ledgerline.launch.readiness import answers
+from ledgerline.launch.readiness import answers, listens
+from ledgerline.launch.venue import VenueCredentials
 
 # A running task is asked to end, and says so to the API server.
 _SCHEDULER_GRACE_SECONDS = 5.0
 # Both have nothing left to do when they are asked to end, but take many seconds over it.
 _TRIGGERER_GRACE_SECONDS = _API_SERVER_GRACE_SECONDS = 1.0
-# Requests that are being answered get their answer.
-_SCORING_GRACE_SECONDS = 11.0
+# Requests that are being answered get their answer, and what was sent to a venue is noted.
+_SCORING_GRACE_SECONDS = _TRADING_GRACE_SECONDS = 11.0
 _MLFLOW_ALLOWED_HOSTS = "localhost:*,127.0.0.1:*,[::1]:*"
 
 
@@ -35,6 +36,7 @@ class Launch:
         began_at: When, UTC.
         backend_store: What the MLflow server keeps its records in, as a SQLAlchemy URL.
         migrate: Whether Airflow's metadata database must be created or migrated first.
+        venue: What the trading job shows at the venue; the sandbox's exchange is told the same.
     """
 
     settings: Settings
@@ -43,6 +45,7 @@ class Launch:
     began_at: datetime
     backend_store: str
     migrate: bool
+    venue: VenueCredentials = field(default_factory=VenueCredentials)
 
     @property
     def airflow_url(self) -> str:
@@ -59,15 +62,36 @@ class Launch:
         """Where the scoring job is."""
         return f"http://{self.settings.host}:{self.settings.scoring_port}"
 
+    @property
+    def trading_url(self) -> str:
+        """Where the trading job is."""
+        return f"http://{self.settings.host}:{self.settings.trading_port}"
+
+    @property
+    def exchange_url(self) -> str:
+        """Where the sandbox's exchange is."""
+        return f"http://{self.settings.host}:{self.settings.exchange_port}"
+
 
 def parts_of(settings: Settings) -> frozenset[Part]:
-    """Return the parts that an installation's stack has: a live one lacks the demo approver."""
-    return frozenset(Part) - (frozenset() if settings.profile is Profile.SANDBOX else {Part.DEMO_APPROVER})
+    """Return the parts that an installation's stack has.
+
+    A live one lacks the demo approver and the sandbox's exchange, and trades only where a venue is named; the sandbox
+    needs no exchange of its own where one is named.
+    """
+    lacking: set[Part] = set()
+    if settings.profile is not Profile.SANDBOX:
+        lacking |= {Part.DEMO_APPROVER, Part.EXCHANGE}
+        lacking |= set() if settings.venue_url else {Part.TRADING}
+    if settings.venue_url:
+        lacking |= {Part.EXCHANGE}
+    return frozenset(Part) - lacking
 
 
 def programs_of(launch: Launch, parts: frozenset[Part]) -> list[Program]:
     """Return the programs to run, in the order in which they are started."""
-    made = [*_airflow_programs(launch), _mlflow(launch), _scoring(launch), _demo_approver(launch)]
+    live = [_scoring(launch), _exchange(launch), _trading(launch)]
+    made = [*_airflow_programs(launch), _mlflow(launch), *live, _demo_approver(launch)]
     return [program for program in made if program.part in parts]
 
 
@@ -134,6 +158,34 @@ def _scoring(launch: Launch) -> Program:
         program,
         is_ready=lambda _started: answers(f"{launch.scoring_url}/healthz"),
         grace=_SCORING_GRACE_SECONDS,
+        port=port,
+    )
+
+
+def _exchange(launch: Launch) -> Program:
+    settings, port = launch.settings, launch.settings.exchange_port
+    listen = ("--host", settings.host, "--port", str(port))
+    keep = ("--world", str(settings.data_path), "--state", str(launch.layout.exchange_state))
+    argv = (sys.executable, "-m", "ledgerline.sandbox.exchange", *listen, *keep)
+    program = _program(launch, Part.EXCHANGE, argv, actor="exchange")
+    return replace(
+        program,
+        environment={**program.environment, **launch.venue.environment},
+        is_ready=lambda _started: listens(settings.host, port),
+        stops_last=True,
+        port=port,
+    )
+
+
+def _trading(launch: Launch) -> Program:
+    host, port = launch.settings.host, launch.settings.trading_port
+    argv = (sys.executable, "-m", "ledgerline.services.trading", "--host", host, "--port", str(port))
+    program = _program(launch, Part.TRADING, argv, actor="trading")
+    return replace(
+        program,
+        environment={**program.environment, **launch.venue.environment},
+        is_ready=lambda _started: answers(f"{launch.trading_url}/healthz"),
+        grace=_TRADING_GRACE_SECONDS,
         port=port,
     )
 

@@ -1,4 +1,6 @@
-"""Whether a program answers over HTTP."""
+"""Whether a program serves."""
+
+import socket
 
 import httpx
 
@@ -11,3 +13,12 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=_TIMEOUT_SECONDS, trust_env=False).is_success
     except httpx.HTTPError:
         return False
+
+
+def listens(host: str, port: int) -> bool:
+    """Return whether somebody accepts connections there now."""
+    try:
+        socket.create_connection((host, port), timeout=_TIMEOUT_SECONDS).close()
+    except OSError:
+        return False
+    return True

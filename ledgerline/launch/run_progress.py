@@ -1,8 +1,8 @@
-"""Follow a chain of DAGs until it has run through."""
+"""Follow DAG runs, and those that they set off, until nothing of it moves any more."""
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import pairwise
 
 from ledgerline.core.clock import Clock
 from ledgerline.launch.airflow_api import AirflowApi
@@ -15,25 +15,29 @@ _MOST_SILENT_LOOKS = 30  # an API server that is restarted is back within that m
 
 
 class RunProgress:
-    """Looks at the runs of some DAGs, says what changed, and knows when they are through.
+    """Looks at all DAGs' runs, says what changed, and knows when they are through.
+
+    They are through when every run has ended, also those that a killed launcher left under way, and no published asset
+    still has a run to set off.
 
     Args:
         api: Where to look.
-        dag_ids: The DAGs.
-        say: Told ``(kind, dag, text, elapsed)`` whenever a run's state or count of tasks changes.
+        dag_ids: DAGs that must have had a run by then.
+        say: Told ``(kind, dag, text, elapsed)`` whenever something of a run is worth a line.
         clock: For the seconds that a run has taken so far.
-        until_approval: Whether a run that only waits for a deferred task counts as through.
+        patience: After how many seconds a run that only waits for a deferred task counts as through; None for never.
     """
 
     def __init__(
-        self, api: AirflowApi, dag_ids: Sequence[str], *, say: Say, clock: Clock, until_approval: bool
+        self, api: AirflowApi, dag_ids: Sequence[str], *, say: Say, clock: Clock, patience: float | None
     ) -> None:
         self._api = api
         self._dag_ids = tuple(dag_ids)
         self._say = say
         self._clock = clock
-        self._until_approval = until_approval
-        self._said: dict[tuple[str, str], object] = {}
+        self._patience = patience
+        self._said: dict[tuple[str, str], str] = {}
+        self._waiting_since: dict[tuple[str, str], float] = {}
         self._runs: list[DagRun] = []
         self._silent_looks = 0
 
@@ -41,7 +45,7 @@ class RunProgress:
         """Report what changed; return the runs once they are through, else None.
 
         Raises:
-            DagRunFailed: A run failed.
+            DagRunFailed: They are through, and some failed.
             AirflowRefused: The API server has not answered for long.
         """
         try:
@@ -53,44 +57,58 @@ class RunProgress:
             return None
 
     def timed_out(self, seconds: float) -> WaitTimedOut:
-        """Return the error that says how far each DAG came."""
-        stands = [f"{run.dag_id}: {run.describe(self._clock.now())}" for run in self._runs]
+        """Return the error that says what has not ended, and which DAG had no run."""
+        now = self._clock.now()
+        going_on = [f"{run.dag_id}: {run.describe(now)}" for run in self._runs if not run.state.is_final]
         missing = [f"{dag_id}: no run" for dag_id in self._dag_ids if dag_id not in {run.dag_id for run in self._runs}]
-        return WaitTimedOut(f"not through after {seconds:.0f} s; {'; '.join(stands + missing)}")
+        return WaitTimedOut(f"not through after {seconds:.0f} s; {'; '.join(going_on + missing)}")
 
     def _look(self, since: datetime) -> list[DagRun] | None:
-        self._runs = [run for run in self._api.runs(since) if run.dag_id in self._dag_ids]
+        self._runs = self._look_at_runs(since)
         for run in self._runs:
             self._say_changes(run)
-            if run.state is RunState.FAILED:
-                raise self._failure(run)
-        through = self._are_through(self._runs)
+        through = self._are_through(since)
         self._silent_looks = 0
-        return self._runs if through else None
+        if not through:
+            return None
+        if failed := [run for run in self._runs if run.state is RunState.FAILED]:
+            raise DagRunFailed("\n".join(self._why_failed(run) for run in failed))
+        return self._runs
 
-    def _are_through(self, runs: list[DagRun]) -> bool:
-        if any(not (run.state.is_final or (self._until_approval and run.is_waiting)) for run in runs):
+    def _are_through(self, since: datetime) -> bool:
+        if not {run.dag_id for run in self._runs} >= set(self._dag_ids):
             return False
-        by_dag = {dag_id: [run for run in runs if run.dag_id == dag_id] for dag_id in self._dag_ids}
-        if not all(by_dag.values()):
+        if not all(self._is_through(run) for run in self._runs) or self._api.has_queued_asset_events():
             return False
-        # A run that was under way before may just have ended, with the one that it sets off still to come.
-        return all(self._led_on(by_dag[one][-1], by_dag[next_one]) for one, next_one in pairwise(self._dag_ids))
+        # A published asset may have become a run between the two looks: only a picture that stood still counts.
+        again = self._look_at_runs(since)
+        return [(run.dag_id, run.run_id, run.state) for run in again] == [
+            (run.dag_id, run.run_id, run.state) for run in self._runs
+        ]
 
-    def _led_on(self, last: DagRun, following: list[DagRun]) -> bool:
-        return any((last.dag_id, last.run_id) in self._api.set_off_by(run) for run in reversed(following))
+    def _look_at_runs(self, since: datetime) -> list[DagRun]:
+        return [*self._api.earlier_runs_at_work(since), *self._api.runs(since)]
+
+    def _is_through(self, run: DagRun) -> bool:
+        key = (run.dag_id, run.run_id)
+        if run.state.is_final:
+            return True
+        if not run.is_waiting:
+            self._waiting_since.pop(key, None)
+            return False
+        since = self._waiting_since.setdefault(key, time.monotonic())
+        return self._patience is not None and time.monotonic() - since >= self._patience
 
     def _say_changes(self, run: DagRun) -> None:
-        now = self._clock.now()
-        shown = (run.state, run.is_waiting, tuple((task.label, task.state) for task in run.tasks))
-        key = (run.dag_id, run.run_id)
-        if self._said.get(key) == shown:
+        key, text = (run.dag_id, run.run_id), run.describe_tasks()
+        if self._said.get(key) == text:
             return
-        self._said[key] = shown
+        self._said[key] = text
+        now = self._clock.now()
         kind = EventKind.RUN_ENDED if run.state.is_final else EventKind.RUN_PROGRESS
         self._say(kind, run.dag_id, run.describe(now), run.elapsed(now))
 
-    def _failure(self, run: DagRun) -> DagRunFailed:
+    def _why_failed(self, run: DagRun) -> str:
         reasons = []
         for task in run.failed[:3]:
             try:
@@ -99,4 +117,4 @@ class RunProgress:
                 log = f"(its log cannot be read: {refusal})"
             reasons.append(f"{task.label} failed at try {task.try_number}; the end of its log:\n{log}")
         detail = "\n".join(reasons) or "none of its tasks failed; see the scheduler's log"
-        return DagRunFailed(f"{run.dag_id} run {run.run_id} failed: {detail}")
+        return f"{run.dag_id} run {run.run_id} failed: {detail}"

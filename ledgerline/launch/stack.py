@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import FrameType, TracebackType
@@ -17,6 +17,7 @@ from ledgerline.launch.errors import DagUnavailable, StopFailed
 from ledgerline.launch.events import Event, EventKind
 from ledgerline.launch.programs import Launch
 from ledgerline.launch.run_progress import RunProgress
+from ledgerline.launch.state import urls_of
 from ledgerline.launch.supervisor import Supervisor
 
 WORKSPACE_POOL = "workspace"
@@ -53,12 +54,17 @@ class Stack:
         airflow_url: Airflow's interface and API.
         mlflow_url: MLflow.
         scoring_url: The scoring job.
+        trading_url: The trading job; None where the stack has none.
+        exchange_url: The sandbox's exchange; None where the stack has none.
     """
 
     def __init__(self, launch: Launch, *, supervisor: Supervisor, reporter: Reporter, cleanup: ExitStack) -> None:
         self.airflow_url = launch.airflow_url
         self.mlflow_url = launch.mlflow_url
         self.scoring_url = launch.scoring_url
+        urls = urls_of(launch, {child.program.part for child in supervisor.children})
+        self.trading_url = urls.get("trading")
+        self.exchange_url = urls.get("exchange")
         self._supervisor = supervisor
         self._reporter = reporter
         self._cleanup = cleanup
@@ -91,7 +97,7 @@ class Stack:
             DagUnavailable: Airflow cannot import the file, or knows no such DAG.
             AirflowRefused: A run of that id is there already.
         """
-        self._require_dag(dag_id)
+        self.require_dags([dag_id])
         self._api.ensure_pool(WORKSPACE_POOL, slots=1, description=_WORKSPACE_DESCRIPTION)
         return self._api.trigger(dag_id, run_id=run_id, conf=conf or {})
 
@@ -100,29 +106,27 @@ class Stack:
         return self._api.runs(since)
 
     def wait_for_runs(
-        self, dag_ids: Sequence[str], *, since: datetime, timeout: float, until_approval: bool = False
+        self, dag_ids: Sequence[str], *, since: datetime, timeout: float, patience: float | None = None
     ) -> list[DagRun]:
-        """Wait until each DAG has had a run since then, the last one of each set off the next, and none goes on.
+        """Wait until each DAG has had a run since then, and neither they nor what they set off goes on.
 
-        Progress is reported meanwhile.
+        Progress is reported meanwhile. A failed run does not hold up the others: all are waited for.
 
         Args:
-            dag_ids: The DAGs, in the order in which one sets off the next.
+            dag_ids: The DAGs that must have had a run; whatever else runs is waited for too.
             since: Runs due earlier do not count. Take it before triggering.
             timeout: Seconds.
-            until_approval: Return also once all that is left waits for somebody's signature.
+            patience: Return also once all that is left has waited that many seconds for somebody's signature.
 
         Returns:
-            Their runs, oldest first.
+            All runs since then, oldest first.
 
         Raises:
-            DagRunFailed: With the failed task and the end of its log.
+            DagRunFailed: With the failed tasks and the ends of their logs.
             WaitTimedOut: With what each DAG was doing.
             StackError: The stack broke down meanwhile.
         """
-        progress = RunProgress(
-            self._api, dag_ids, say=self._reporter.say, clock=self._clock, until_approval=until_approval
-        )
+        progress = RunProgress(self._api, dag_ids, say=self._reporter.say, clock=self._clock, patience=patience)
         deadline = time.monotonic() + timeout
         while (ended := progress.look(since)) is None:
             self.raise_if_broken()
@@ -154,19 +158,29 @@ class Stack:
         """
         self._cleanup.close()
 
-    def _require_dag(self, dag_id: str) -> None:
+    def require_dags(self, dag_ids: Collection[str]) -> None:
+        """Wait until Airflow has read the files of some DAGs as they are now.
+
+        An asset that is published before the DAG that it sets off was read sets off nothing: read them all first.
+
+        Raises:
+            DagUnavailable: Airflow cannot import a file, or knows no such DAG.
+        """
         deadline = time.monotonic() + _PARSE_SECONDS
-        while True:
+        lacking = set(dag_ids)
+        while lacking := {dag_id for dag_id in lacking if not self._has_read(dag_id)}:
             self.raise_if_broken()
-            dag = self._api.dag(dag_id)
-            if dag is not None and dag.parsed_at is not None and dag.parsed_at >= self._launched_at:
-                return
             if broken := self._api.import_errors():
                 file, trace = next(iter(broken.items()))
                 raise DagUnavailable(f"Airflow cannot import {file}:\n{trace.strip()}")
             if time.monotonic() > deadline:
-                raise DagUnavailable(f"Airflow has not read a DAG called {dag_id!r} within {_PARSE_SECONDS:.0f} s")
+                names = ", ".join(map(repr, sorted(lacking)))
+                raise DagUnavailable(f"Airflow has not read a DAG called {names} within {_PARSE_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS / 2)
+
+    def _has_read(self, dag_id: str) -> bool:
+        dag = self._api.dag(dag_id)
+        return dag is not None and dag.parsed_at is not None and dag.parsed_at >= self._launched_at
 
 
 def end(supervisor: Supervisor, reporter: Reporter) -> None:

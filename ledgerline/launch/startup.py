@@ -29,11 +29,18 @@ from ledgerline.launch.programs import Launch, parts_of, programs_of
 from ledgerline.launch.stack import Report, Reporter, Stack, end, interrupting_signals
 from ledgerline.launch.state import StackState, only_launcher
 from ledgerline.launch.supervisor import Supervisor
+from ledgerline.launch.venue import VenueCredentials
 from ledgerline.launch.watched import Watched
 
 _STALE_GRACE_SECONDS = 3.0
 _LOOK_SECONDS = 0.1
-_PORTS = ((Part.API_SERVER, "airflow_port"), (Part.MLFLOW, "mlflow_port"), (Part.SCORING, "scoring_port"))
+_PORTS = (
+    (Part.API_SERVER, "airflow_port"),
+    (Part.MLFLOW, "mlflow_port"),
+    (Part.SCORING, "scoring_port"),
+    (Part.TRADING, "trading_port"),
+    (Part.EXCHANGE, "exchange_port"),
+)
 
 
 def start(
@@ -125,6 +132,8 @@ def _plan(
     values = {name: getattr(settings, name) for name in Settings.model_fields} | ports
     if Part.MLFLOW in parts:
         values["mlflow_tracking_uri"] = f"http://{settings.host}:{ports['mlflow_port']}"
+    if Part.EXCHANGE in parts:
+        values["venue_url"] = f"http://{settings.host}:{ports['exchange_port']}"
     launch = Launch(
         settings=Settings(**values),
         layout=layout,
@@ -132,6 +141,7 @@ def _plan(
         began_at=SystemClock().now(),
         backend_store=settings.mlflow_uri,
         migrate=not layout.airflow_database.exists() or _migrated_by(layout) != _airflow_version(),
+        venue=VenueCredentials() if Part.EXCHANGE in parts else VenueCredentials.of(settings),
     )
     return launch, programs_of(launch, parts)
 

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from ledgerline.launch.airflow_secrets import write_private
 from ledgerline.launch.child import Child
 from ledgerline.launch.errors import AlreadyRunning
+from ledgerline.launch.program import Part
 from ledgerline.launch.programs import Launch
 
 _LOCK_TRIES = 5
@@ -27,7 +28,7 @@ class StackState:
         token: The launch's mark.
         launcher: Process id and creation time of the launcher.
         processes: For each part: process id, creation time, port (or None), log.
-        urls: Where ``airflow``, ``mlflow`` and ``scoring`` are.
+        urls: Where ``airflow``, ``mlflow``, ``scoring``, ``trading`` and ``exchange`` are.
     """
 
     token: str
@@ -43,8 +44,8 @@ class StackState:
             for child in children
             if child.identity is not None and not child.program.runs_once
         }
-        urls = {"airflow": launch.airflow_url, "mlflow": launch.mlflow_url, "scoring": launch.scoring_url}
-        return cls(launch.token, launcher, processes, urls)
+        parts = {child.program.part for child in children}
+        return cls(launch.token, launcher, processes, urls_of(launch, parts))
 
     def write(self, path: Path) -> None:
         """Write it whole or not at all."""
@@ -57,6 +58,16 @@ class StackState:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+
+def urls_of(launch: Launch, parts: Collection[Part]) -> dict[str, str]:
+    """Return where a launch's servers are; the live jobs only where they are part of it."""
+    urls = {"airflow": launch.airflow_url, "mlflow": launch.mlflow_url, "scoring": launch.scoring_url}
+    if Part.TRADING in parts:
+        urls["trading"] = launch.trading_url
+    if Part.EXCHANGE in parts:
+        urls["exchange"] = launch.exchange_url
+    return urls
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import pytest
 
 from ledgerline.core.settings import Settings
 from ledgerline.launch import Event, Part, Stack, start
+from ledgerline.launch.program import AIRFLOW_PARTS
 
-PARTS = frozenset(Part) - {Part.SCORING, Part.DEMO_APPROVER}
+PARTS = AIRFLOW_PARTS | {Part.MLFLOW}
 
 SMALL_DAGS = {
     "first": """

@@ -100,7 +100,7 @@ def test_a_failed_task_is_reported_with_the_end_of_its_log(running):
 def test_a_run_that_waits_for_somebody_can_be_left_waiting(running):
     since = now()
     running.stack.trigger_dag("waiting")
-    (run,) = running.stack.wait_for_runs(["waiting"], since=since, timeout=90, until_approval=True)
+    (run,) = running.stack.wait_for_runs(["waiting"], since=since, timeout=90, patience=0)
     assert run.is_waiting
     assert [task.state for task in run.tasks] == [TaskState.DEFERRED]
     with pytest.raises(WaitTimedOut, match="waiting: waiting for approval or data, 0/1 tasks"):
