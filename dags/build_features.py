@@ -1,60 +1,70 @@
-"""Accepted data becomes a feature version."""
+"""Accepted data becomes feature versions."""
 
 import logging
-from datetime import datetime
 from typing import Any
 
 from airflow.sdk import dag, task
-from wiring import ACCEPTED, CARD_SPENDING, WORKSPACE_POOL, task_defaults
+from wiring import ACCEPTED, FEATURES, NEWLY_BUILT, WORKSPACE_POOL, any_of, task_defaults
 
 log = logging.getLogger(__name__)
 
-INPUTS = (ACCEPTED["transactions"], ACCEPTED["fraud_labels"])
-
 
 @dag(
-    schedule=INPUTS,
+    schedule=any_of(*ACCEPTED.values()),
     catchup=False,
     max_active_runs=1,
-    tags=["features", "fraud"],
+    tags=["features"],
     default_args=task_defaults("data-engineering"),
 )
 def build_features() -> None:
-    """Build and seal the view `card_spending`.
+    """Build and seal every view that is due.
 
-    Runs when payments and labels are both in. The `as_of` comes with the asset events: a run has no data interval. The
-    build computes only days that something new can influence, and one task at a time works in the DVC workspace (pool
-    `workspace`). The same inputs give the same version; then `train_fraud` finds its work done.
+    1. **due**: the views of which every source stands accepted, with other rows than their newest version was built
+       from. A dataset of which more stands accepted than was published is still coming in: its views wait for the event
+       that ends that.
+    2. **build**, mapped over them: computes only what something new can influence, one task at a time in the DVC
+       workspace (pool `workspace`), and publishes the view's asset. Its `train_*` DAG follows.
+
+    The same inputs give the same version.
     """
 
-    @task(pool=WORKSPACE_POOL, outlets=[CARD_SPENDING])
-    def build(triggering_asset_events: Any = None, outlet_events: Any = None) -> dict[str, Any]:
+    @task(inlets=list(ACCEPTED.values()))
+    def due(inlet_events: Any = None, dag_run: Any = None) -> list[str]:
+        from ingestion import accepted_now, last_published
+
+        from feature_store.views import view_named
         from ledgerline.audit import Ledger
-        from ledgerline.core.clock import instant_text
         from pipelines import features
 
-        as_of = _latest_as_of(triggering_asset_events)
-        version = features.build(Ledger.open(), "card_spending", as_of=as_of, progress=log.info)
-        outlet_events[CARD_SPENDING].extra = {
-            "feature_version": version.id,
-            "as_of": instant_text(as_of) if as_of else None,
-            "rows": version.rows,
-        }
-        return {
-            "feature_version": version.id,
-            "tag": version.tag,
-            "rows": version.rows,
-            "partitions": version.partitions,
-            "built": version.built,
-        }
+        ledger = Ledger.open()
+        views = list(features.due_views(ledger))
+        if dag_run.run_type != "manual":
+            sources = {view: [contract.name for contract in view_named(view).sources] for view in views}
+            moving = {
+                name
+                for name in {source for names in sources.values() for source in names}
+                if accepted_now(ledger, name)["receipts"] != (last_published(inlet_events[ACCEPTED[name]]) or NOTHING)
+            }
+            for view in [view for view in views if moving & set(sources[view])]:
+                log.info("%s waits: %s is still coming in", view, ", ".join(sorted(moving & set(sources[view]))))
+                views.remove(view)
+        log.info("due: %s", ", ".join(views) or "nothing")
+        return views
 
-    build()
+    @task(pool=WORKSPACE_POOL, outlets=[NEWLY_BUILT])
+    def build(view: str, outlet_events: Any = None) -> dict[str, Any]:
+        from ledgerline.audit import Ledger
+        from pipelines import features
+
+        version = features.build(Ledger.open(), view, progress=log.info)
+        extra = {"feature_version": version.id, "rows": version.rows}
+        outlet_events[NEWLY_BUILT].add(FEATURES[view], extra=extra)
+        return {**extra, "view": view, "tag": version.tag, "partitions": version.partitions, "built": version.built}
+
+    build.expand(view=due())
 
 
-def _latest_as_of(events: Any) -> datetime | None:
-    """Return the latest ``as_of`` of the events that set the run off; None when somebody triggered it."""
-    found = [event.extra["as_of"] for asset in INPUTS for event in events.get(asset, ())]
-    return max(map(datetime.fromisoformat, found), default=None)
-
+# The hash over no receipts at all: a source without the dataset has nothing to publish.
+NOTHING = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
 
 build_features()
