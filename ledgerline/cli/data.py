@@ -7,17 +7,19 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ledgerline.cli.quarantine_report import write_quarantine_report
 from ledgerline.cli.summary import show_data
 from ledgerline.cli.terminal import OUT, DataOption, MappingOption, open_ledger, progress, settings_for
+from ledgerline.core.contracts import Domain, contract_named
 from ledgerline.core.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
     """Add this file's verbs to the command."""
-    app.command()(ingest)
-    app.command()(validate)
-    app.add_typer(quarantine, name="quarantine")
-    app.add_typer(features, name="features")
+    app.command(rich_help_panel="Data")(ingest)
+    app.command(rich_help_panel="Data")(validate)
+    app.add_typer(quarantine, name="quarantine", rich_help_panel="Data")
+    app.add_typer(features, name="features", rich_help_panel="Data")
 
 
 def ensure_source(settings: Settings) -> None:
@@ -40,6 +42,9 @@ def ensure_source(settings: Settings) -> None:
 
 def ingest(
     dataset: Annotated[str | None, typer.Argument(help="One dataset, e.g. transactions. Without it: all.")] = None,
+    domain: Annotated[
+        Domain | None, typer.Option(help="Only the datasets of one domain, as one ingest DAG brings them in.")
+    ] = None,
     data: DataOption = None,
     mapping: MappingOption = None,
 ) -> None:
@@ -47,7 +52,7 @@ def ingest(
 
     Landing a file again does nothing. A file that cannot be read is refused with its reason; the others go on.
 
-    Example: `ledgerline ingest --data ./my-files`
+    Example: `ledgerline ingest --data ./my-files --domain market`
     """
     from pipelines.ingestion import land, mapped_datasets
     from pipelines.line import claim_home
@@ -56,7 +61,8 @@ def ingest(
     ensure_source(ledger.settings)
     claim_home(ledger)
     table = Table("dataset", "files", "new", "refused")
-    for name in [dataset] if dataset else mapped_datasets(ledger.settings):
+    mapped = [dataset] if dataset else mapped_datasets(ledger.settings)
+    for name in [name for name in mapped if domain is None or contract_named(name).domain is domain]:
         report = land(ledger, name, progress=progress("ingest"))
         table.add_row(name, str(len(report.batches)), str(len(report.new)), str(len(report.refused)))
         for leaf_id in report.refused:
@@ -116,6 +122,32 @@ def quarantine_show(
         OUT.print(str(frame.head(rows)), markup=False)
     if frame.height > rows:
         OUT.print(f"{rows} of {frame.height:,} rows; --rows or --out shows more")
+
+
+@quarantine.command("report")
+def quarantine_report() -> None:
+    """Write one page about everything that was kept out or let in with a warning, by dataset, name and file.
+
+    The page is Markdown in the installation's home; every run writes it too. Example: `ledgerline quarantine report`
+    """
+    OUT.print(f"Quarantine report: {write_quarantine_report(open_ledger())}")
+
+
+@quarantine.command("release")
+def quarantine_release(
+    name: Annotated[str, typer.Argument(help="A name that `quarantine list` shows.")],
+    person: Annotated[str, typer.Option("--as", help="Your name; it stays on record.")],
+    reason: Annotated[str, typer.Option(help="Why these rows are right after all; it stays on record.")],
+) -> None:
+    """Let the quarantined rows of a batch in, in your name. They are known from now on, never from before.
+
+    Decisions that were made without them are replayed without them. What is built and trained from the dataset is due
+    anew. Example: `ledgerline quarantine release 3f9a51c0 --as maria --reason "the refund file was right"`
+    """
+    from pipelines.validation.release import release
+
+    released = release(open_ledger(), name, person=person, reason=reason)
+    OUT.print(f"released by {escape(person)}: {released}")
 
 
 features = typer.Typer(no_args_is_help=True, help="Feature versions: build, list, restore byte for byte.")

@@ -17,7 +17,7 @@ _SHOWN_ALIKE = 2
 
 def register(app: typer.Typer) -> None:
     """Add this file's verbs to the command."""
-    app.command()(trace)
+    app.command(rich_help_panel="Evidence")(trace)
 
 
 def trace(

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from rich.markup import escape
 
-from ledgerline.cli import data, evidence, live, models, stack
+from ledgerline.cli import data, evidence, forecasts, live, models, run, stack, trading
 from ledgerline.cli.terminal import ERROR
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
@@ -19,12 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="""From any live decision back to the raw bytes, provably.
 
-The line, in the order data meets it: `ingest` -> `validate` -> `features` -> `train` -> `approve` -> `score`,
-and `trace` walks it back. `run` starts Airflow, MLflow and the scoring job and does all of it.
+The line, in the order data meets it: `ingest` -> `validate` -> `features` -> `train` -> `approve` -> `deploy`, then
+`score`, `decide`, `forecast` and `trade`; `trace` walks it back. `run` starts Airflow, MLflow and the live jobs and
+does all of it, for four families of models: fraud, credit, forecast and price.
 
 Settings are environment variables, `LEDGERLINE_<NAME>`; state lives under `.ledgerline/` (`LEDGERLINE_HOME`).""",
 )
-for part in (stack, data, models, live, evidence):
+for part in (run, stack, data, models, live, trading, forecasts, evidence):
     part.register(app)
 
 

@@ -1,35 +1,39 @@
-"""Verbs that make models and let named people approve them: train, keys, approve, deploy."""
+"""Verbs that make models and let named people approve them: train, keys, approve, deploy, rollback, monitor."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ledgerline.audit import Kind
-from ledgerline.cli.terminal import OUT, open_ledger, progress
+from ledgerline.cli.terminal import OUT, JsonOption, open_ledger, progress
 from ledgerline.core.errors import LedgerlineError
 
 
 def register(app: typer.Typer) -> None:
     """Add this file's verbs to the command."""
-    app.command()(train)
-    app.command()(approve)
-    app.command()(deploy)
-    app.add_typer(keys, name="keys")
+    panel = "Models and the people who approve them"
+    for verb in (train, approve, deploy, rollback, monitor):
+        app.command(rich_help_panel=panel)(verb)
+    app.add_typer(keys, name="keys", rich_help_panel=panel)
 
 
-def train(family: Annotated[str, typer.Argument(help="Which family of models.")] = "fraud") -> None:
+def train(family: Annotated[str, typer.Argument(help="fraud, credit, forecast or price.")] = "fraud") -> None:
     """Train a challenger on the newest feature version, beside its baselines, and judge it at the gates.
 
     The run, its metrics, plots and model are in MLflow; the same data, parameters and code train nothing twice.
+
+    Example: `ledgerline train credit`
     """
-    from ledgerline.cli.summary import metrics_table
+    from ledgerline.cli.figures import figures_table
     from pipelines.promotion import evaluate_gates
     from pipelines.training import train as train_family
 
     ledger = open_ledger()
     result = train_family(ledger, family, progress=progress(family))
-    OUT.print(metrics_table(result.report))
+    OUT.print(figures_table(result.report))
     OUT.print(f"{family}@{result.model_version}  bundle {result.bundle[:16]}{'  (as trained before)' * result.reused}")
     evaluation = evaluate_gates(ledger, result.bundle)
     for gate in evaluation.identity["gates"]:
@@ -102,7 +106,10 @@ def approve(
 
 
 def deploy(model: Annotated[str, typer.Argument(help="A model version such as fraud@3, or a bundle digest.")]) -> None:
-    """Deploy an approved model to the scoring job. Without valid approvals nothing is deployed."""
+    """Put an approved model in force for its family's live job. Without valid approvals nothing is deployed.
+
+    Example: `ledgerline deploy credit@2`
+    """
     from ledgerline.audit.trace import resolve
     from pipelines.promotion import deploy as deploy_bundle
 
@@ -112,3 +119,54 @@ def deploy(model: Annotated[str, typer.Argument(help="A model version such as fr
         raise LedgerlineError(f"{model} is a {bundle.kind}, not a model")
     deployment = deploy_bundle(ledger, bundle.identity["digest"])
     OUT.print(f"{model} is deployed to {deployment.identity['job']} in {deployment.identity['environment']}")
+
+
+def rollback(
+    family: Annotated[str, typer.Argument(help="fraud, credit, forecast or price.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays on record.")],
+) -> None:
+    """Put the model back in force that the present one replaced, by the same checks as any deployment.
+
+    The live job swaps without failing a request. Example: `ledgerline rollback fraud --reason "too many alerts"`
+    """
+    from pipelines.promotion import rollback as roll_back
+
+    if not reason.strip():
+        raise LedgerlineError("say why with --reason: it stays on record")
+    ledger = open_ledger()
+    deployment = roll_back(ledger, family, reason=reason.strip())
+    OUT.print(f"{family}: bundle {deployment.identity['bundle'][:16]} is in force again in {ledger.settings.profile}")
+
+
+def monitor(as_json: JsonOption = False) -> None:
+    """Compare what the deployed models see with what they were trained on, and say how old each dataset is.
+
+    Limits are in `policies/monitoring.yaml`; each look is on record, and Airflow's `monitor_models` does the same every
+    day. Exit status 1 when something exceeds its limit. Example: `ledgerline monitor`
+    """
+    from pipelines.monitoring import monitor_models
+
+    ledger = open_ledger()
+    seen = monitor_models(ledger, progress=progress("monitor"))
+    if as_json:
+        OUT.print_json(json.dumps(seen.report))
+    else:
+        show_monitoring(seen.report)
+    if seen.exceeded:
+        raise typer.Exit(1)
+
+
+def show_monitoring(report: dict[str, Any]) -> None:
+    """Show what monitoring saw: each model's largest drift, each dataset's age, and what exceeds its limit."""
+    table = Table("model", "rows now", "PSI of the score", "largest PSI of a feature", "of", title="Drift")
+    for family, drift in report["drift"].items():
+        worst = max(drift["features"].items(), key=lambda each: each[1], default=("-", None))
+        psi = ("-" if value is None else f"{value:.3f}" for value in (drift["score"], worst[1]))
+        table.add_row(family, f"{drift['rows']:,}", *psi, worst[0])
+    OUT.print(table)
+    ages = Table("dataset", "newest row", "age at its present", "limit", title="Freshness")
+    for dataset, fresh in report["freshness"].items():
+        ages.add_row(dataset, fresh["newest"], f"{fresh['age_days']:.1f} d", f"{fresh['limit_days']:g} d")
+    OUT.print(ages)
+    for sentence in report["exceeded"]:
+        OUT.print(f"[red]exceeded[/red] {escape(sentence)}")
