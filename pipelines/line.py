@@ -69,15 +69,17 @@ def note_at_rest(ledger: Ledger, inputs: str) -> None:
 def claim_home(ledger: Ledger) -> None:
     """Bind the home to its source on first use, so that later commands find it without being told.
 
+    The same folder is the same source, even if its mapping is called otherwise now.
+
     Raises:
         OtherSource: It holds another source's data, which must not be mixed with this one's.
     """
     settings = ledger.settings
     name = choose_mapping(settings).name
     held = source_of_home(settings.home)
-    if held is not None and held.name != name:
+    if held is not None and held.name != name and (held.data is None or held.data != settings.data):
         raise OtherSource(
-            f"{settings.home} holds the data of {held.name!r}, not of {name!r}; payments of two sources must not be "
+            f"{settings.home} holds the data of {held.name!r}, not of {name!r}; rows of two sources must not be "
             "mixed. Name another home (LEDGERLINE_HOME=...), or remove this one (`make clean`)"
         )
     source = HomeSource(name, settings.data, settings.mapping)

@@ -1,16 +1,16 @@
 """Validate landed batches, one after the other in the order they landed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.contracts import DatasetContract
-from ledgerline.core.settings import Settings
-from pipelines.ingestion import source_of
+from pipelines.ingestion import Source, source_of
 from pipelines.validation.accepted import accepted_file
 from pipelines.validation.facts import EarlierRows
 from pipelines.validation.judging import Verdict, judge
-from pipelines.validation.landed import Line, NotALandedBatch, contract_of, line_of, read_landed
+from pipelines.validation.landed import Line, NotALandedBatch, line_of, read_landed
+from pipelines.validation.lines import lines_judged_together
 from pipelines.validation.receipts import (
     NO_HISTORY,
     Receipt,
@@ -35,7 +35,7 @@ def validate_batches(
     """Judge landed batches by their datasets' committed suites, and record a receipt for each.
 
     A repeat of a key is judged against what was accepted from the batches that landed before, so those of the same
-    dataset and feed that have no standing receipt yet are judged first. The outcome therefore depends on the log
+    dataset and feeds that have no standing receipt yet are judged first. The outcome therefore depends on the log
     alone, not on who validates what first: killed and run again, or run twice at once, it is the same.
 
     Args:
@@ -55,21 +55,27 @@ def validate_batches(
     """
     landed = ledger.log.leaves(Kind.LANDED_BATCH)
     wanted = _find(ledger, landed, batch_ids)
+    datasets = {batch.identity["dataset"] for batch in wanted}
+    landed = [batch for batch in landed if batch.identity["dataset"] in datasets]
     receipts: dict[str, RecordedLeaf] = {}
-    for line in dict.fromkeys(line_of(batch) for batch in wanted):
-        last = max(batch.sequence for batch in wanted if line_of(batch) == line)
-        batches = [batch for batch in landed if line_of(batch) == line and batch.sequence <= last]
-        moment = as_of if as_of is not None else _present_of(ledger.settings, line)
-        walk = _LineValidation(
-            ledger, line, contract_of(batches[0]), as_of=moment, progress=progress or (lambda _: None)
-        )
-        receipts |= walk.run(batches, {batch.id for batch in wanted})
+    for lines in lines_judged_together(ledger, landed):
+        if sequences := [batch.sequence for batch in wanted if line_of(batch) in lines]:
+            batches = [batch for batch in landed if line_of(batch) in lines and batch.sequence <= max(sequences)]
+            walk = _Validation(ledger, _moments(ledger, lines, as_of), progress=progress or (lambda _: None))
+            receipts |= walk.run(batches, {batch.id for batch in wanted})
     return [receipt_of(receipts[batch.id]) for batch in wanted]
 
 
-def _present_of(settings: Settings, line: Line) -> datetime:
+def _moments(ledger: Ledger, lines: Iterable[Line], as_of: datetime | None) -> dict[Line, datetime]:
+    """Return the moment that each line's batches are judged at."""
+    if as_of is not None:
+        return dict.fromkeys(lines, as_of)
+    source = source_of(ledger.settings)
+    return {line: _present_of(source, line) for line in lines}
+
+
+def _present_of(source: Source, line: Line) -> datetime:
     """Return the present of the feed that lands a line now; of a line that none lands any more, the source's."""
-    source = source_of(settings)
     feeds = source.feeds(line.dataset) if line.dataset in source.datasets() else ()
     moments = [source.as_of_feed(feed) for feed in feeds if feed.fingerprint == line.mapping]
     return max(moments, default=source.as_of.astimezone(UTC))
@@ -84,18 +90,17 @@ def _find(ledger: Ledger, landed: Sequence[RecordedLeaf], batch_ids: Iterable[st
     return found
 
 
-class _LineValidation:
-    """One walk along a line of batches, remembering what was accepted so far."""
+class _Validation:
+    """One walk along the batches of a dataset's lines, remembering what was accepted so far."""
 
-    def __init__(
-        self, ledger: Ledger, line: Line, contract: DatasetContract, *, as_of: datetime, progress: Progress
-    ) -> None:
+    def __init__(self, ledger: Ledger, as_of: Mapping[Line, datetime], *, progress: Progress) -> None:
         self._ledger = ledger
         self._as_of = as_of
         self._tell = progress
-        self._suite = read_suite(ledger.settings, line.dataset)
-        self._earlier = EarlierRows(contract)
-        self._not_yet_read: list[tuple[RecordedLeaf, RecordedLeaf]] = []
+        (dataset,) = {line.dataset for line in as_of}
+        self._suite = read_suite(ledger.settings, dataset)
+        self._accepted: list[tuple[RecordedLeaf, RecordedLeaf]] = []
+        self._earlier: dict[str, tuple[EarlierRows, int]] = {}
         self._history = NO_HISTORY
 
     def run(self, batches: Sequence[RecordedLeaf], wanted: set[str]) -> dict[str, RecordedLeaf]:
@@ -106,33 +111,31 @@ class _LineValidation:
         receipts = {}
         for position, batch in enumerate(batches, start=1):
             known = recorded.get(batch.id, [])
-            standing = standing_receipt(known, self._suite, history=self._history, as_of=self._as_of)
+            standing = standing_receipt(known, self._suite, history=self._history, as_of=self._as_of[line_of(batch)])
             receipt = standing or self._judge(batch, known)
             if standing is None:
                 self._tell(_sentence(batch, receipt, position, len(batches)))
             elif batch.id in wanted and standing.identity["verdict"] == Verdict.ACCEPTED:
                 accepted_file(self._ledger, batch, standing)
             receipts[batch.id] = receipt
-            self._not_yet_read.append((batch, receipt))
+            if receipt.identity["accepted"]:
+                self._accepted.append((batch, receipt))
             self._history = extend_history(self._history, receipt)
         return {batch_id: receipt for batch_id, receipt in receipts.items() if batch_id in wanted}
 
     def _judge(self, batch: RecordedLeaf, receipts: Sequence[RecordedLeaf]) -> RecordedLeaf:
-        for earlier_batch, receipt in self._not_yet_read:
-            if receipt.identity["accepted"]:
-                self._earlier.add(accepted_file(self._ledger, earlier_batch, receipt))
-        self._not_yet_read.clear()
+        as_of = self._as_of[line_of(batch)]
         rows = read_landed(self._ledger, batch)
-        judgement = judge(rows, self._suite, self._earlier, as_of=self._as_of)
-        return record(
-            self._ledger,
-            rows,
-            self._suite,
-            judgement,
-            history=self._history,
-            as_of=self._as_of,
-            receipts=receipts,
-        )
+        judgement = judge(rows, self._suite, self._earlier_rows(rows.contract), as_of=as_of)
+        return record(self._ledger, rows, self._suite, judgement, history=self._history, as_of=as_of, receipts=receipts)
+
+    def _earlier_rows(self, contract: DatasetContract) -> EarlierRows:
+        """Return what was accepted so far, of all the lines, as rows of a contract; files are read when first asked."""
+        earlier, read = self._earlier.get(contract.fingerprint, (EarlierRows(contract), 0))
+        for batch, receipt in self._accepted[read:]:
+            earlier.add(accepted_file(self._ledger, batch, receipt))
+        self._earlier[contract.fingerprint] = (earlier, len(self._accepted))
+        return earlier
 
 
 def _sentence(batch: RecordedLeaf, receipt: RecordedLeaf, position: int, total: int) -> str:

@@ -1,6 +1,7 @@
 """An exchange's sessions: when each day's trading opened and closed, half days and changes of clocks included."""
 
 from functools import lru_cache
+from typing import Any
 
 import polars as pl
 
@@ -45,6 +46,5 @@ def sessions(exchange: str) -> pl.DataFrame:
     )
 
 
-def _instants(column: "object") -> pl.Series:
-    nanoseconds = column.to_numpy(dtype="datetime64[us]")  # type: ignore[attr-defined] (pandas is untyped)
-    return pl.Series(nanoseconds).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(INSTANT)
+def _instants(column: Any) -> pl.Series:
+    return pl.Series(column.to_numpy(dtype="datetime64[us]")).dt.replace_time_zone("UTC").cast(INSTANT)
