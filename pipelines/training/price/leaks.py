@@ -1,0 +1,123 @@
+"""Checks that nothing from the future entered the training: facts for the report, and for the gate that reads it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+from pipelines.training.price.evaluate import Evaluation
+from pipelines.training.price.metrics import daily_coefficients
+from pipelines.training.price.samples import Part
+
+_TOO_GOOD = 0.5
+"""No single daily indicator is correlated like this with the return after the next close, unless it contains it."""
+_RECOMPUTED = timedelta(days=7)
+
+Recompute = Callable[[datetime], pl.DataFrame]
+"""Features of the sessions before an instant, computed from nothing that became known later."""
+
+
+class LeakCheckName(StrEnum):
+    """What is checked."""
+
+    LABELS_KNOWN = "labels_known_at_as_of"
+    FEATURES_KNOWN = "features_known_at_as_of"
+    TRAINING_KNOWN = "training_rows_known_at_test_start"
+    NO_TELLTALE = "no_single_feature_tells"
+    HISTORY_REPRODUCED = "truncated_history_reproduces_features"
+
+
+@dataclass(frozen=True, slots=True)
+class LeakCheck:
+    """One check's answer.
+
+    Attributes:
+        check: Which.
+        passed: Whether nothing was found.
+        detail: What was looked at and what was found, for the reader.
+    """
+
+    check: LeakCheckName
+    passed: bool
+    detail: str
+
+
+def check_leaks(
+    frame: pl.DataFrame, *, as_of: datetime, evaluation: Evaluation, names: Sequence[str], recompute: Recompute
+) -> list[LeakCheck]:
+    """Run every check.
+
+    Args:
+        frame: The training set.
+        as_of: Its moment.
+        evaluation: What was fitted and tested.
+        names: The features.
+        recompute: Computes the features again from truncated history.
+    """
+    return [
+        _none_later(LeakCheckName.LABELS_KNOWN, frame["label_available_at"], as_of),
+        _none_later(LeakCheckName.FEATURES_KNOWN, frame["available_at"], as_of),
+        training_known(evaluation),
+        no_telltale(evaluation, names),
+        history_reproduced(frame, at=evaluation.parts.starts[Part.TEST], names=names, recompute=recompute),
+    ]
+
+
+def training_known(evaluation: Evaluation) -> LeakCheck:
+    """Check that every label that trained or validated was known before the next part began."""
+    parts = evaluation.parts
+    late = [
+        part.value
+        for part, following in ((Part.TRAIN, Part.VALIDATION), (Part.VALIDATION, Part.TEST))
+        if (newest := parts.samples[part].newest_label) is None or newest >= parts.starts[following]
+    ]
+    found = f"known too late: {', '.join(late)}" if late else "every label was known before the next part began"
+    return LeakCheck(LeakCheckName.TRAINING_KNOWN, not late, f"{parts.purged} rows purged between the parts; {found}")
+
+
+def no_telltale(evaluation: Evaluation, names: Sequence[str]) -> LeakCheck:
+    """Check that no feature alone is correlated with the label as only the label's own prices could be."""
+    test = evaluation.test
+    told = [abs(float(daily_coefficients(test, np.nan_to_num(column)).ic.mean())) for column in test.features.T]
+    strongest = int(np.argmax(told))
+    return LeakCheck(
+        LeakCheckName.NO_TELLTALE,
+        told[strongest] < _TOO_GOOD,
+        f"alone, {names[strongest]} reaches an IC of {told[strongest]:.3f} on the test; {_TOO_GOOD} would be a leak",
+    )
+
+
+def history_reproduced(frame: pl.DataFrame, *, at: datetime, names: Sequence[str], recompute: Recompute) -> LeakCheck:
+    """Check that features computed when nothing after ``at`` existed are the sealed ones, bit for bit.
+
+    The rows of the week before ``at`` are compared; a feature that looks ahead differs there first.
+    """
+    week = (pl.col("available_at") > at - _RECOMPUTED) & (pl.col("available_at") <= at)
+    columns = ["symbol", "event_time", "available_at", *names]
+    sealed = frame.filter(week).select(columns).sort("event_time", "symbol")
+    again = (
+        recompute(at)
+        .filter(week)
+        .sort("available_at", maintain_order=True)
+        .unique(["symbol", "event_time"], keep="first", maintain_order=True)
+        .select(columns)
+        .sort("event_time", "symbol")
+    )
+    if not sealed.select(columns[:3]).equals(again.select(columns[:3])):
+        differing = ["which rows there are"]
+    else:
+        differing = [name for name in names if not sealed[name].equals(again[name])]
+    found = f"differ in {', '.join(differing)}" if differing else f"{len(names)} features equal to the last bit"
+    return LeakCheck(
+        LeakCheckName.HISTORY_REPRODUCED,
+        not differing,
+        f"{sealed.height} rows of the week before {at:%Y-%m-%d}, computed without anything later: {found}",
+    )
+
+
+def _none_later(check: LeakCheckName, instants: pl.Series, as_of: datetime) -> LeakCheck:
+    later = int((instants > as_of).sum())
+    return LeakCheck(check, later == 0, f"{later} of {instants.len()} rows became known after {as_of:%Y-%m-%d %H:%M}")
