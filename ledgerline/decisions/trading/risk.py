@@ -139,7 +139,12 @@ def only_reduces(intent: OrderIntent, book: MarkedBook) -> bool:
 
 
 def verdicts(intent: OrderIntent, book: MarkedBook, limits: RiskLimits) -> tuple[Verdict, ...]:
-    """Return every rule's verdict; the order may leave when none denies it."""
+    """Return every rule's verdict; the order may leave when none denies it.
+
+    Where quantity or price is no finite number, there is nothing to compare, and only those two rules answer.
+    """
+    if not (intent.quantity.is_finite() and intent.reference_price.is_finite()):
+        return quantity(intent, book, limits), price(intent, book, limits)
     reduces = only_reduces(intent, book)
     return tuple(
         Verdict(name, None, "only reduces the position")
