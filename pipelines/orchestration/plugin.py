@@ -23,8 +23,8 @@ Send = Callable[[Any], Awaitable[None]]
 def links(settings: Settings, environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the entries of Airflow's navigation.
 
-    Where a browser finds the servers may differ from where tasks do: ``LEDGERLINE_MLFLOW_LINK``,
-    ``LEDGERLINE_SCORING_LINK`` and ``LEDGERLINE_TRADING_LINK`` say so.
+    Where a browser finds the servers may differ from where tasks do: ``LEDGERLINE_MLFLOW_LINK`` and
+    ``LEDGERLINE_SCORING_LINK`` say so. A trading job on another machine's loopback has no link.
     """
 
     def here(port: int) -> str:
@@ -32,12 +32,12 @@ def links(settings: Settings, environment: Mapping[str, str]) -> list[dict[str, 
 
     mlflow = settings.mlflow_uri if settings.mlflow_uri.startswith("http") else here(settings.mlflow_port)
     scoring = environment.get("LEDGERLINE_SCORING_LINK", here(settings.scoring_port))
-    trading = environment.get("LEDGERLINE_TRADING_LINK", here(settings.trading_port))
     places = {
         "MLflow": environment.get("LEDGERLINE_MLFLOW_LINK", mlflow),
         "Scoring API": f"{scoring}/docs",
-        "Trading": f"{trading}/v1/trading/status",
     }
+    if environment.get("LEDGERLINE_TRADING_URL") != "none":
+        places["Trading"] = f"{here(settings.trading_port)}/v1/trading/status"
     if needs_no_login(environment):
         places["Data Docs"] = f"{DATA_DOCS}/index.html"
     return [{"name": name, "href": href, "destination": "nav", "category": _CATEGORY} for name, href in places.items()]

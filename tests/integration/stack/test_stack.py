@@ -68,6 +68,24 @@ def test_the_interface_opens_without_a_login(running):
     assert "/auth/login" not in str(page.url)
 
 
+def test_airflows_navigation_leads_to_mlflow_the_apis_and_the_data_docs(running):
+    token = httpx.get(f"{running.stack.airflow_url}/auth/token", trust_env=False).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    plugins = httpx.get(f"{running.stack.airflow_url}/api/v2/plugins", headers=headers, trust_env=False).json()
+    (ours,) = (plugin for plugin in plugins["plugins"] if plugin["name"] == "ledgerline")
+    links = {view["name"]: view["href"] for view in ours["external_views"] if view["destination"] == "nav"}
+    assert links["MLflow"] == running.stack.mlflow_url
+    assert links["Scoring API"].endswith("/docs")
+    assert set(links) == {"MLflow", "Scoring API", "Trading", "Data Docs"}
+    docs = running.settings.data_docs_path
+    docs.mkdir(parents=True, exist_ok=True)
+    (docs / "index.html").write_text("<h1>what was judged</h1>")
+    page = httpx.get(f"{running.stack.airflow_url}{links['Data Docs']}", trust_env=False)
+    assert (page.status_code, page.text) == (200, "<h1>what was judged</h1>")
+    outside = httpx.get(f"{running.stack.airflow_url}/data-docs/..%2f..%2fairflow%2fairflow.cfg", trust_env=False)
+    assert "fernet_key" not in outside.text
+
+
 def test_runs_are_followed_from_dag_to_dag(running):
     since = now()
     run_id = running.stack.trigger_dag("first", {"why": "test"}, run_id="followed")

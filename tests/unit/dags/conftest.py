@@ -20,11 +20,13 @@ from pathlib import Path
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.serialization.serialized_objects import DagSerialization
 folder = Path(sys.argv[1])
+sys.path.insert(0, str(folder))
+ignored = (folder / ".airflowignore").read_text().split()
 before = set(sys.modules)
 seconds = {}
 dags = {}
 errors = {}
-for file in sorted(folder.glob("*.py")):
+for file in sorted(file for file in folder.glob("*.py") if file.name not in ignored):
     began = time.process_time()
     bag = BundleDagBag(file, bundle_path=folder, bundle_name="dags-folder")
     seconds[file.name] = time.process_time() - began

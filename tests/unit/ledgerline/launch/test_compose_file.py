@@ -30,8 +30,10 @@ def test_every_part_of_the_platform_is_a_service(services):
         "airflow-scheduler",
         "airflow-triggerer",
         "airflow-worker",
+        "exchange",
         "mlflow",
         "scoring",
+        "trading",
     }
 
 
@@ -108,9 +110,10 @@ def test_the_production_engines_are_chosen(services):
     assert "demo" not in FILE.read_text()
 
 
-def test_every_ledgerline_variable_is_a_setting_or_the_scoring_jobs_address(services):
-    known = {f"LEDGERLINE_{name.upper()}" for name in Settings.model_fields} | {"LEDGERLINE_SCORING_URL"}
-    for name in ("airflow-worker", "scoring"):
+def test_every_ledgerline_variable_is_a_setting_or_the_address_of_a_job_or_link(services):
+    known = {f"LEDGERLINE_{name.upper()}" for name in Settings.model_fields}
+    known |= {f"LEDGERLINE_{name}" for name in ("SCORING_URL", "TRADING_URL", "MLFLOW_LINK", "SCORING_LINK")}
+    for name in ("airflow-worker", "scoring", "trading", "exchange"):
         given = {variable for variable in services[name]["environment"] if variable.startswith("LEDGERLINE_")}
         assert given <= known
 
@@ -139,3 +142,25 @@ def test_what_the_image_adds_is_locked_by_hash():
     for line in (PROJECT_ROOT / "docker" / "production.in").read_text().splitlines():
         if line and line[0] != "#":
             assert any(pin.startswith(f"{line}==") for pin in pins), line
+
+
+def test_only_the_trading_job_and_the_sandboxs_exchange_know_the_venues_credentials(services):
+    told = {
+        name
+        for name, service in services.items()
+        if "LEDGERLINE_VENUE_SECRET_KEY" in (service.get("environment") or {})
+    }
+    assert told == {"exchange", "trading"}
+
+
+def test_nobody_but_the_trading_job_reaches_the_exchange_and_nobody_the_trading_job(services):
+    assert services["exchange"]["network_mode"] == "service:trading"
+    for name in ("exchange", "trading"):
+        assert not services[name].get("ports")
+        assert services[name]["command"][services[name]["command"].index("--host") + 1] == "127.0.0.1"
+
+
+def test_orders_are_paper_unless_somebody_says_otherwise_twice(services):
+    trading = services["trading"]["environment"]
+    assert trading["LEDGERLINE_VENUE_LIVE"] == "${LEDGERLINE_VENUE_LIVE:-false}"
+    assert services["exchange"]["profiles"] == ["paper"]
