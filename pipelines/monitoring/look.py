@@ -1,0 +1,81 @@
+"""One look at everything that is deployed and everything that comes in, put on record."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledgerline.audit import Kind, Leaf, Ledger, Parent
+from ledgerline.core.clock import instant_text
+from ledgerline.core.identity import canonical_json
+from ledgerline.decisions.deployment import current
+from pipelines.monitoring.drift import Drift, drift
+from pipelines.monitoring.freshness import freshness
+from pipelines.monitoring.policy import monitoring_policy
+
+Progress = Callable[[str], None]
+_FAMILIES = ("fraud", "credit", "forecast", "price")
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """What was seen.
+
+    Attributes:
+        id: The look's leaf id.
+        exceeded: What exceeds its limit, in sentences; empty when nothing does.
+        report: Everything that was measured: ``drift`` by family, ``freshness`` by dataset, ``exceeded``, ``policy``.
+    """
+
+    id: str
+    exceeded: tuple[str, ...]
+    report: dict[str, Any]
+
+
+def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monitored:
+    """Measure drift of every deployed model and the age of every dataset, and record what was seen.
+
+    The same evidence and limits give the same leaf, however often it is looked at.
+
+    Raises:
+        MonitoringPolicyInvalid: The limits cannot be read.
+    """
+    say = progress or (lambda _: None)
+    policy = monitoring_policy(ledger.settings.project)
+    drifts = [found for family in _FAMILIES if (found := _drift_of(ledger, family, policy.drift, say)) is not None]
+    ages = freshness(ledger, policy.freshness)
+    exceeded = [sentence for found in drifts for sentence in found.exceeded(policy.drift)]
+    exceeded += [sentence for age in ages if (sentence := age.exceeded)]
+    for sentence in exceeded:
+        say(f"exceeded: {sentence}")
+    report = {
+        "policy": policy.id,
+        "drift": {found.family: found.values() for found in drifts},
+        "freshness": {age.dataset: age.values() for age in ages},
+        "exceeded": exceeded,
+    }
+    return Monitored(_record(ledger, report, drifts), tuple(exceeded), report)
+
+
+def _drift_of(ledger: Ledger, family: str, limits: Any, say: Progress) -> Drift | None:
+    deployment = current(ledger, family)
+    if deployment is None:
+        return None
+    found = drift(ledger, deployment, limits)
+    if found is not None:
+        say(f"{family}: {found.rows:,} rows compared with the training set of bundle {found.bundle[:12]}")
+    return found
+
+
+def _record(ledger: Ledger, report: dict[str, Any], drifts: Sequence[Drift]) -> str:
+    identity = {
+        "report": ledger.objects.put(canonical_json(report)),
+        "policy": report["policy"],
+        "exceeded": len(report["exceeded"]),
+    }
+    parents = []
+    for found in drifts:
+        bundle = ledger.log.latest(Kind.MODEL_BUNDLE, digest=found.bundle)
+        parents += [Parent(bundle.id, "bundle")] if bundle else []
+        parents.append(Parent(found.feature_version, "features"))
+    detail = {"looked_at": instant_text(ledger.clock.now()), "by": ledger.settings.actor}
+    return ledger.log.append(Leaf(Kind.MONITORING, identity, detail), list(dict.fromkeys(parents)))
