@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from feature_store.view import FeatureView
-from feature_store.views import view_named
+from feature_store.views import View, view_named
 from ledgerline.audit import Ledger
 from ledgerline.decisions.approval import Approval, approved, bundle_leaf
 from ledgerline.decisions.bundle import Bundle, BundleRefused, RefusalReason, load_bundle
@@ -23,7 +22,7 @@ class Admitted:
     """
 
     bundle: Bundle
-    view: FeatureView
+    view: View
     approvals: tuple[Approval, ...]
     feature_version: str
     name: str

@@ -36,6 +36,16 @@ class Job(StrEnum):
     """What a deployed model does."""
 
     SCORING = "scoring"
+    TRADING = "trading"
+    FORECASTING = "forecasting"
+
+
+_JOBS = {"fraud": Job.SCORING, "credit": Job.SCORING, "price": Job.TRADING, "forecast": Job.FORECASTING}
+
+
+def job_of(family: str) -> Job:
+    """Return what a family's deployed model does."""
+    return _JOBS[family]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ class Deployment:
     deployed_at: datetime
 
 
-def current(ledger: Ledger, family: str, *, job: Job = Job.SCORING) -> Deployment | None:
+def current(ledger: Ledger, family: str) -> Deployment | None:
     """Return the deployment that is in force in this installation's environment, or None before the first.
 
     Raises:
@@ -74,7 +84,7 @@ def current(ledger: Ledger, family: str, *, job: Job = Job.SCORING) -> Deploymen
     ensure_tables(ledger)
     environment = ledger.settings.profile.value
     with ledger.log.reading() as connection:
-        row = _newest(connection, family, job, environment)
+        row = _newest(connection, family, environment)
     deployment = find_deployment(ledger, row.leaf) if row else None
     if row and deployment and (row.bundle, environment) != (deployment.bundle, deployment.environment):
         raise DeploymentChanged(row.leaf)
@@ -95,8 +105,8 @@ def find_deployment(ledger: Ledger, leaf_id: str) -> Deployment | None:
     return _deployment(leaf)
 
 
-def record_deployment(ledger: Ledger, digest: str, *, job: Job = Job.SCORING) -> RecordedLeaf:
-    """Put a bundle in force for a job of this environment; nothing changes when it is in force already.
+def record_deployment(ledger: Ledger, digest: str) -> RecordedLeaf:
+    """Put a bundle in force for its family's job in this environment; nothing changes when it is in force already.
 
     The approvals are verified here too, so that no caller can leave it out.
 
@@ -112,9 +122,9 @@ def record_deployment(ledger: Ledger, digest: str, *, job: Job = Job.SCORING) ->
     bundle = bundle_leaf(ledger, digest)
     family = bundle.detail["family"]
     with ledger.log.transaction() as transaction:
-        before = _newest(transaction, family, job, environment)
+        before = _newest(transaction, family, environment)
         if before is None or not _puts_in_force(ledger, before, digest):
-            place = {"family": family, "job": job.value, "environment": environment, "bundle": digest}
+            place = {"family": family, "job": job_of(family).value, "environment": environment, "bundle": digest}
             leaf_id = _append(ledger, transaction, place, bundle, approvals, before.leaf if before else None)
         else:
             leaf_id = before.leaf
@@ -151,10 +161,14 @@ def _puts_in_force(ledger: Ledger, row: sa.Row[*tuple[Any, ...]], digest: str) -
     return leaf is not None and leaf.is_intact and row.bundle == leaf.identity.get("bundle") == digest
 
 
-def _newest(connection: Connection, family: str, job: Job, environment: str) -> sa.Row[*tuple[Any, ...]] | None:
+def _newest(connection: Connection, family: str, environment: str) -> sa.Row[*tuple[Any, ...]] | None:
     statement = (
         sa.select(DEPLOYMENT.c.leaf, DEPLOYMENT.c.bundle)
-        .where(DEPLOYMENT.c.family == family, DEPLOYMENT.c.job == job.value, DEPLOYMENT.c.environment == environment)
+        .where(
+            DEPLOYMENT.c.family == family,
+            DEPLOYMENT.c.job == job_of(family).value,
+            DEPLOYMENT.c.environment == environment,
+        )
         .order_by(DEPLOYMENT.c.sequence.desc())
         .limit(1)
     )

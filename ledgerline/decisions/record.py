@@ -41,7 +41,7 @@ class NewDecision:
         subject: What is decided on, once: e.g. the transaction's id.
         body: The request as received.
         event: What the request says, however it was spelt: JSON values, ``event_time`` (ISO 8601 UTC) among them.
-        vector: The features that the model saw.
+        vector: The features that the model saw; None where a value is missing.
         answer: What is sent back.
         bundle: Digest of the model.
         deployment: Leaf id of the deployment by which it answered.
@@ -52,7 +52,7 @@ class NewDecision:
     subject: str
     body: bytes
     event: Mapping[str, Any]
-    vector: Mapping[str, float]
+    vector: Mapping[str, float | None]
     answer: Mapping[str, Any]
     bundle: str
     deployment: str
@@ -77,7 +77,7 @@ class RecordedDecision:
         request: SHA-256 of the request's body.
         asked: Content id of ``event``.
         event: What was observed.
-        vector: The features that the model saw.
+        vector: The features that the model saw; None where a value is missing.
         bundle: Digest of the model.
         deployment: Leaf id of the deployment.
         answer: What was sent back.
@@ -93,7 +93,7 @@ class RecordedDecision:
     request: str
     asked: str
     event: Mapping[str, Any]
-    vector: Mapping[str, float]
+    vector: Mapping[str, float | None]
     bundle: str
     deployment: str
     answer: Mapping[str, Any]
@@ -233,7 +233,7 @@ def _identity(family: str, decision: str, request: str, bundle: str, answer: byt
 
 
 def _recorded(row: Any) -> RecordedDecision:
-    vector = {name: float(value) for name, value in json.loads(row.vector).items()}
+    vector = {name: None if value is None else float(value) for name, value in json.loads(row.vector).items()}
     return RecordedDecision(
         sequence=row.sequence,
         decision_id=row.decision_id,

@@ -6,10 +6,8 @@ from typing import Any
 
 from ledgerline.audit import Ledger
 from ledgerline.core.identity import canonical_json, sha256_bytes
-from ledgerline.decisions.bundle import load_bundle
-from ledgerline.decisions.fraud import FraudModel
-from ledgerline.decisions.fraud_answer import judge_payment
-from ledgerline.decisions.record import RecordedDecision, get_decision, request_body
+from ledgerline.decisions.bundle import Bundle, load_bundle
+from ledgerline.decisions.record import RecordedDecision, UnknownDecision, get_decision, request_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,36 @@ def replay(ledger: Ledger, decision_id: str) -> Replay:
     recorded = get_decision(ledger, decision_id)
     difference = _changed_since(ledger, recorded)
     if difference is None:
-        model = FraudModel.load(load_bundle(ledger.objects, recorded.bundle))
-        difference = _first_difference(recorded.answer, judge_payment(model, recorded.vector))
+        again = _decide_again(load_bundle(ledger.objects, recorded.bundle), recorded)
+        difference = _first_difference(recorded.answer, again)
     return Replay(recorded.decision_id, difference is None, difference)
+
+
+def _decide_again(bundle: Bundle, recorded: RecordedDecision) -> Mapping[str, Any]:
+    """Return the part of the answer that the recorded inputs decide, by the family's own code."""
+    match recorded.family:
+        case "fraud":
+            from ledgerline.decisions.fraud import FraudModel
+            from ledgerline.decisions.fraud_answer import judge_payment
+
+            return judge_payment(FraudModel.load(bundle), _complete(recorded))
+        case "credit":
+            from ledgerline.decisions.credit import CreditModel
+            from ledgerline.decisions.credit import judge_again as credit_again
+
+            return credit_again(CreditModel.load(bundle), recorded.vector, recorded.answer)
+        case "price":
+            from ledgerline.decisions.trading import PriceModel
+            from ledgerline.decisions.trading import judge_again as price_again
+
+            return price_again(PriceModel.load(bundle), recorded.vector, recorded.answer)
+        case other:
+            raise UnknownDecision(f"decisions of the family {other!r} cannot be replayed by this code")
+
+
+def _complete(recorded: RecordedDecision) -> dict[str, float]:
+    """Return a vector in which nothing may be missing."""
+    return {name: value for name, value in recorded.vector.items() if value is not None}
 
 
 def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:

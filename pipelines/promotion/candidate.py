@@ -1,7 +1,6 @@
 """A model before the gates: its bundle, its report and the line of evidence behind it, read once."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,6 @@ from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.bundle import EVALUATION_FILE, Bundle, BundleRefused, load_bundle
 from ledgerline.decisions.deployment import Deployment, current, find_deployment
 from pipelines.promotion.gate_policy import GatePolicy
-from pipelines.training.fraud.fit import ModelName
-from pipelines.training.splits import FoldRole
 
 
 class ReportLacks(LedgerlineError):
@@ -87,15 +84,45 @@ def champion(ledger: Ledger, family: str, *, other_than: str) -> Bundle | None:
     return load_bundle(ledger.objects, rival.bundle) if rival else None
 
 
-def fold_figures(bundle: Bundle, model: ModelName, metric: str) -> dict[str, float]:
-    """Return a metric of every test fold of a bundle's evaluation report, by the weeks that were tested on.
+def evaluation_report(bundle: Bundle) -> dict[str, Any]:
+    """Return a bundle's evaluation report.
+
+    Raises:
+        ReportLacks: It is not an object.
+    """
+    report = json.loads(bundle.files[EVALUATION_FILE])
+    if not isinstance(report, dict):
+        raise ReportLacks("the evaluation report is no JSON object")
+    return report
+
+
+def deployed_name(bundle: Bundle) -> str:
+    """Return what the report calls the bundle's own model.
+
+    Raises:
+        ReportLacks: It does not say.
+    """
+    return str(_part(evaluation_report(bundle), "model"))
+
+
+def higher_is_better(bundle: Bundle, metric: str) -> bool:
+    """Return whether more of a metric is better.
+
+    Raises:
+        ReportLacks: The report does not say.
+    """
+    return _part(evaluation_report(bundle), "metrics", metric, "higher_is_better") is True
+
+
+def fold_figures(bundle: Bundle, model: str, metric: str) -> dict[str, float]:
+    """Return a metric of every test fold of a bundle's evaluation report, by the fold's name.
 
     Raises:
         ReportLacks: The report does not have them.
     """
+    folds = _part(evaluation_report(bundle), "folds", "test")
     try:
-        folds = _report(bundle)["folds"][FoldRole.TEST]
-        return {f"{fold['test_start']}/{fold['test_end']}": float(fold["metrics"][model][metric]) for fold in folds}
+        return {str(fold["fold"]): float(fold["metrics"][model][metric]) for fold in folds}
     except (KeyError, TypeError, ValueError) as lacking:
         raise ReportLacks(f"the evaluation report has no {metric} by test fold for {model}: {lacking!r}") from lacking
 
@@ -107,10 +134,15 @@ def leak_checks(bundle: Bundle) -> dict[str, bool]:
         ReportLacks: The report speaks of none.
     """
     try:
-        return {check["check"]: check["passed"] is True for check in _report(bundle)["leak_checks"]}
+        return {check["check"]: check["passed"] is True for check in _part(evaluation_report(bundle), "leak_checks")}
     except (KeyError, TypeError) as lacking:
         raise ReportLacks(f"the evaluation report has no leak checks: {lacking!r}") from lacking
 
 
-def _report(bundle: Bundle) -> Mapping[str, Any]:
-    return dict(json.loads(bundle.files[EVALUATION_FILE]))
+def _part(report: Any, *names: str) -> Any:
+    for name in names:
+        try:
+            report = report[name]
+        except (KeyError, TypeError) as lacking:
+            raise ReportLacks(f"the evaluation report has no {'.'.join(names)}") from lacking
+    return report

@@ -4,25 +4,29 @@ A gate looks at the bundle's own evaluation report and at the evidence log, neve
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-import polars as pl
 
 from feature_store.errors import FeatureStoreError
 from feature_store.views import view_named
 from ledgerline.audit import Kind, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.bundle import Bundle
-from ledgerline.decisions.fraud import FraudModel
-from pipelines.promotion.candidate import Candidate, ReportLacks, champion, fold_figures, leak_checks
-from pipelines.training.fraud.fit import ModelName
-from pipelines.training.fraud.leaks import LeakCheckName
+from ledgerline.decisions.models import load_model
+from pipelines.promotion.candidate import (
+    Candidate,
+    ReportLacks,
+    champion,
+    deployed_name,
+    fold_figures,
+    higher_is_better,
+    leak_checks,
+)
+from pipelines.promotion.family_gates import fairness_problem, signal_problems
+from pipelines.promotion.family_terms import FAMILY_TERMS
+from pipelines.promotion.latency import measure_latency
 from pipelines.training.statistics import CONFIDENCE, paired_interval
-
-_ROUNDS = 3
 
 
 class Gate(StrEnum):
@@ -34,6 +38,8 @@ class Gate(StrEnum):
     NO_LEAK = "no_leak"
     BEATS_BASELINES = "beats_baselines"
     NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
+    SIGNIFICANT_SIGNAL = "significant_signal"
+    FAIRNESS_REPORTED = "fairness_reported"
     LATENCY_BUDGET = "latency_budget"
 
 
@@ -55,8 +61,16 @@ class Verdict:
 
 
 def judge(candidate: Candidate) -> list[Verdict]:
-    """Return every gate's verdict, in order. A gate that lacks what it must look at refuses."""
-    return [_verdict(gate, look, candidate) for gate, look in _GATES.items()]
+    """Return the verdict of every gate that the policy asks for, in order.
+
+    A gate that lacks what it must look at refuses.
+    """
+    policy = candidate.policy
+    not_asked = {
+        *([Gate.SIGNIFICANT_SIGNAL] if policy.significant_signal is None else []),
+        *([Gate.FAIRNESS_REPORTED] if policy.fairness_reported is None else []),
+    }
+    return [_verdict(gate, look, candidate) for gate, look in _GATES.items() if gate not in not_asked]
 
 
 def bundle_scan(candidate: Candidate) -> Verdict:
@@ -72,7 +86,7 @@ def bundle_scan(candidate: Candidate) -> Verdict:
     if total > limits.largest_bundle_bytes:
         detail = f"the bundle has {total:,} bytes, more than {limits.largest_bundle_bytes:,}"
         return Verdict(Gate.BUNDLE_SCAN, False, detail)
-    FraudModel.load(candidate.bundle)  # the format's own reader must accept it too
+    load_model(candidate.bundle)  # the format's own reader must accept it too
     return Verdict(Gate.BUNDLE_SCAN, True, f"{len(sizes)} files, {total:,} bytes, every hash right, no pickle")
 
 
@@ -85,7 +99,7 @@ def data_receipts(candidate: Candidate) -> Verdict:
     features = candidate.parent(training_set, Kind.FEATURE_VERSION)
     labels = [leaf for role, leaf in parents(training_set.id) if role == "labels"]
     inputs = [leaf for _, leaf in parents(features.id)]
-    if not labels or not inputs:
+    if not inputs or not (labels or training_set.identity["labels"] == []):
         return Verdict(Gate.DATA_RECEIPTS, False, f"{len(inputs)} inputs of features and {len(labels)} of labels")
     receipts = {leaf.id: leaf for leaf in (*inputs, *labels)}
     refused = [problem for leaf in receipts.values() if (problem := _receipt_problem(candidate, leaf))]
@@ -102,7 +116,9 @@ def feature_fingerprint(candidate: Candidate) -> Verdict:
     except FeatureStoreError as unknown:
         return Verdict(Gate.FEATURE_FINGERPRINT, False, str(unknown))
     trained_on, served = fields.feature_fingerprint[:12], view.fingerprint[:12]
-    same = fields.feature_fingerprint == view.fingerprint and fields.features == view.feature_names
+    # An open view's features are named by its data; how the model encodes them is its own business.
+    names_fit = not view.feature_names or set(fields.features) <= set(view.feature_names)
+    same = fields.feature_fingerprint == view.fingerprint and names_fit
     detail = f"{view.name} {served}" if same else f"trained on {view.name} {trained_on}, this code computes {served}"
     return Verdict(Gate.FEATURE_FINGERPRINT, same, detail)
 
@@ -110,7 +126,8 @@ def feature_fingerprint(candidate: Candidate) -> Verdict:
 def no_leak(candidate: Candidate) -> Verdict:
     """Refuse a model of which any check against looking ahead failed, or was not made."""
     checks = leak_checks(candidate.loaded())
-    failed = [name for name in LeakCheckName if not checks.get(name, False)]
+    required = FAMILY_TERMS[candidate.loaded().fields.family].leak_checks
+    failed = [name for name in (*required, *(checks.keys() - set(required))) if not checks.get(name, False)]
     detail = f"failed or not made: {', '.join(failed)}" if failed else f"{len(checks)} checks, nothing looked ahead"
     return Verdict(Gate.NO_LEAK, not failed, detail)
 
@@ -119,7 +136,7 @@ def beats_baselines(candidate: Candidate) -> Verdict:
     """Refuse a model that does not clearly beat every baseline over the same test folds."""
     policy = candidate.policy.beats_baselines
     bundle = candidate.loaded()
-    own = fold_figures(bundle, ModelName.XGBOOST, policy.metric)
+    own = fold_figures(bundle, deployed_name(bundle), policy.metric)
     gains = {name: _least_gain(bundle, own, name, policy.metric) for name in policy.baselines}
     said = ", ".join(f"{name} {gain:+.4f}" for name, gain in gains.items())
     detail = (
@@ -136,32 +153,43 @@ def not_worse_than_champion(candidate: Candidate) -> Verdict:
     rival = champion(candidate.ledger, bundle.fields.family, other_than=candidate.digest)
     if rival is None:
         return Verdict(Gate.NOT_WORSE_THAN_CHAMPION, True, "there is no champion yet")
-    own, theirs = (fold_figures(each, ModelName.XGBOOST, policy.metric) for each in (bundle, rival))
+    own, theirs = (fold_figures(each, deployed_name(each), policy.metric) for each in (bundle, rival))
     shared = sorted(own.keys() & theirs.keys())
     if shared:
         own, theirs = ({name: each[name] for name in shared} for each in (own, theirs))
     over = f"{len(shared)} shared folds" if shared else "folds of different weeks"
-    difference = _mean(own) - _mean(theirs)
+    difference = (_mean(own) - _mean(theirs)) * (1 if higher_is_better(bundle, policy.metric) else -1)
     detail = f"{policy.metric} {difference:+.4f} to {rival.digest[:12]} over {over}; may lose {policy.margin:g}"
     return Verdict(Gate.NOT_WORSE_THAN_CHAMPION, difference >= -policy.margin, detail)
 
 
+def significant_signal(candidate: Candidate) -> Verdict:
+    """Refuse a price model whose signal may be luck, or is eaten by costs."""
+    policy = candidate.policy.significant_signal
+    assert policy is not None, "judge() asks only for what the policy holds"  # noqa: S101 (a defect, not an input)
+    problems, said = signal_problems(candidate.loaded(), policy)
+    return Verdict(Gate.SIGNIFICANT_SIGNAL, not problems, "; ".join([*problems, said]))
+
+
+def fairness_reported(candidate: Candidate) -> Verdict:
+    """Refuse a model whose effect on protected groups was not measured; what the figures say, people judge."""
+    policy = candidate.policy.fairness_reported
+    assert policy is not None, "judge() asks only for what the policy holds"  # noqa: S101 (a defect, not an input)
+    problem, said = fairness_problem(candidate.loaded(), policy)
+    return Verdict(Gate.FAIRNESS_REPORTED, problem is None, problem or said)
+
+
 def latency_budget(candidate: Candidate) -> Verdict:
-    """Refuse a model that scores one row too slowly.
+    """Refuse a model that decides on one row, or forecasts one series, too slowly.
 
     What counts is the computing time of the whole process, best of a few rounds: on a busy machine the time on the wall
     is the scheduler's, not the model's. The latter is kept beside it.
     """
     policy = candidate.policy.latency
-    bundle = candidate.loaded()
-    model = FraudModel.load(bundle)
-    rows = _training_rows(candidate, bundle, policy.rows)
-    model.score(rows[0])
-    rounds = [_p99_ms(model, rows) for _ in range(_ROUNDS)]
-    computing, wall = (round(min(times), 4) for times in zip(*rounds, strict=True))
-    detail = f"budget {policy.p99_ms:g} ms of computing at the 99th percentile of single rows"
-    measured = {"p99_computing_ms": computing, "p99_wall_ms": wall}
-    return Verdict(Gate.LATENCY_BUDGET, computing <= policy.p99_ms, detail, measured)
+    measured = measure_latency(candidate, rows=policy.rows)
+    detail = f"budget {policy.p99_ms:g} ms of computing at the 99th percentile of single {measured.what}"
+    figures = {"p99_computing_ms": measured.computing_ms, "p99_wall_ms": measured.wall_ms}
+    return Verdict(Gate.LATENCY_BUDGET, measured.computing_ms <= policy.p99_ms, detail, figures)
 
 
 _GATES: Mapping[Gate, Callable[[Candidate], Verdict]] = {
@@ -171,6 +199,8 @@ _GATES: Mapping[Gate, Callable[[Candidate], Verdict]] = {
     Gate.NO_LEAK: no_leak,
     Gate.BEATS_BASELINES: beats_baselines,
     Gate.NOT_WORSE_THAN_CHAMPION: not_worse_than_champion,
+    Gate.SIGNIFICANT_SIGNAL: significant_signal,
+    Gate.FAIRNESS_REPORTED: fairness_reported,
     Gate.LATENCY_BUDGET: latency_budget,
 }
 
@@ -194,12 +224,13 @@ def _receipt_problem(candidate: Candidate, leaf: RecordedLeaf) -> str | None:
     return None
 
 
-def _least_gain(bundle: Bundle, own: Mapping[str, float], baseline: ModelName, metric: str) -> float:
-    """Return the lower bound of the mean paired difference to a baseline over the same folds."""
+def _least_gain(bundle: Bundle, own: Mapping[str, float], baseline: str, metric: str) -> float:
+    """Return the lower bound of how much better than a baseline the model is, paired over the same folds."""
     other = fold_figures(bundle, baseline, metric)
     if own.keys() != other.keys():
         raise ReportLacks(f"{baseline} was tested on other folds than the model")
-    low = paired_interval([own[fold] - other[fold] for fold in own]).low
+    sign = 1 if higher_is_better(bundle, metric) else -1
+    low = paired_interval([sign * (own[fold] - other[fold]) for fold in own]).low
     if low is None:
         raise ReportLacks(f"{len(own)} test folds say nothing about how sure the difference to {baseline} is")
     return low
@@ -207,24 +238,3 @@ def _least_gain(bundle: Bundle, own: Mapping[str, float], baseline: ModelName, m
 
 def _mean(figures: Mapping[str, float]) -> float:
     return math.fsum(figures.values()) / len(figures)
-
-
-def _training_rows(candidate: Candidate, bundle: Bundle, count: int) -> list[dict[str, float]]:
-    with candidate.ledger.objects.local(candidate.training_set().identity["sha256"]) as path:
-        frame = pl.scan_parquet(path).select(bundle.fields.features).head(count).collect()
-    rows: list[dict[str, float]] = frame.cast(pl.Float64).to_dicts()
-    if not rows:
-        raise ReportLacks("the training set holds no row to time")
-    return [rows[index % len(rows)] for index in range(count)]
-
-
-def _p99_ms(model: FraudModel, rows: list[dict[str, float]]) -> tuple[float, float]:
-    """Return the 99th percentiles of computing time and of wall time, milliseconds."""
-    computing, wall = [], []
-    for row in rows:
-        started, began = time.perf_counter(), time.process_time()
-        model.score(row)
-        computing.append(time.process_time() - began)
-        wall.append(time.perf_counter() - started)
-    place = math.ceil(0.99 * len(rows)) - 1
-    return sorted(computing)[place] * 1000, sorted(wall)[place] * 1000

@@ -17,13 +17,14 @@ import polars as pl
 from ledgerline.core.storage import write_atomically
 from pipelines.features.manifest import Manifest, manifest_path
 from pipelines.training.errors import TrainingRefused
-from pipelines.training.fraud.dataset import decode_training_set, encode_training_set, feature_names, join_labels
+from pipelines.training.fraud.dataset import feature_names, join_labels
 from pipelines.training.fraud.evaluate import Evaluation, evaluate
 from pipelines.training.fraud.fit import ModelName
 from pipelines.training.fraud.metrics import Metric
 from pipelines.training.fraud.parameters import FraudParameters
 from pipelines.training.inputs import checked_file, inputs_of, read_rows
 from pipelines.training.parameters import family_parameters
+from pipelines.training.sealed import decode_training_set, encode_training_set
 from pipelines.training.splits import FoldRole
 from pipelines.training.statistics import spread
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,20 +12,15 @@ from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id, source_fingerprint
 from ledgerline.core.lock import exclusive
-from ledgerline.decisions.bundle import EVALUATION_FILE, Bundle, load_bundle
-from ledgerline.decisions.fraud import FAMILY
+from ledgerline.decisions.bundle import EVALUATION_FILE, Bundle, load_bundle, write_bundle
 from pipelines.training.errors import TrainingRefused
-from pipelines.training.fraud.dataset import training_set_spec
-from pipelines.training.fraud.parameters import FraudParameters
+from pipelines.training.family import Family, Parameters, Progress, Trained, family_named
 from pipelines.training.inputs import newest_feature_version
 from pipelines.training.parameters import family_parameters
+from pipelines.training.sealed import BundleOrigin, SealedTrainingSet
 
 if TYPE_CHECKING:
-    from pipelines.training.fraud.procedure import TrainedFraudModel
-    from pipelines.training.fraud.sealed import SealedTrainingSet
     from pipelines.training.tracking import RegisteredModel
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +47,21 @@ class TrainingOrder:
     """What a training is made of; equal orders are one training.
 
     Attributes:
+        family: Whose model.
         version: The feature version.
         parameters: The family's parameters, checked and whole.
         code: Fingerprint of the code that trains and of the code that decides with what it makes.
     """
 
+    family: Family
     version: RecordedLeaf
-    parameters: FraudParameters
+    parameters: Parameters
     code: str
 
     def run_leaf(self, training_set: str, detail: dict[str, Any] | None = None) -> Leaf:
         """Return the training run's leaf for a training set."""
         identity = {
-            "family": FAMILY,
+            "family": self.family.name,
             "training_set": training_set,
             "parameters": self.parameters.model_dump(mode="json"),
             "code": self.code,
@@ -85,8 +81,8 @@ class MadeModel:
     """
 
     run: str
-    dataset: "SealedTrainingSet"
-    trained: "TrainedFraudModel"
+    dataset: SealedTrainingSet
+    trained: Trained
     bundle: Bundle
 
 
@@ -105,7 +101,7 @@ def train(
 
     Args:
         ledger: The installation.
-        family: ``"fraud"``.
+        family: One of :data:`pipelines.training.family.FAMILIES`.
         feature_version: Leaf id of a feature version, or its start; None for the newest.
         dag_run: Which Airflow run asks, for the record.
         progress: Told what is being done.
@@ -136,74 +132,60 @@ def training_order(ledger: Ledger, family: str, feature_version: str | None) -> 
     Raises:
         TrainingRefused: Unknown family, wrong parameters, or no feature version.
     """
-    if family != FAMILY:
-        raise TrainingRefused(f"no family is called {family!r}; there is: {FAMILY}")
-    parameters = FraudParameters.checked(family_parameters(ledger.settings.project, family))
+    wanted = family_named(family)
+    parameters = wanted.parameters(family_parameters(ledger.settings.project, family))
     if feature_version is None:
         version = newest_feature_version(ledger, parameters.feature_view)
     else:
         version = ledger.log.get(feature_version)
     if version.kind is not Kind.FEATURE_VERSION or version.identity["view"] != parameters.feature_view:
         raise TrainingRefused(f"{version.id} is no feature version of {parameters.feature_view}")
-    return TrainingOrder(version, parameters, _code_fingerprint())
+    return TrainingOrder(wanted, version, parameters, code_fingerprint(wanted))
 
 
 def _train(ledger: Ledger, order: TrainingOrder, dag_run: str | None, say: Progress) -> TrainingResult:
     made = make_model(ledger, order, say)
     say("registering with MLflow")
-    circumstances = _circumstances(ledger, order, dag_run)
+    circumstances = _circumstances(ledger, dag_run)
     registered = _announce(ledger, order, made, circumstances)
-    detail = {**circumstances, "mlflow_run_id": registered.run_id, "experiment": FAMILY}
+    detail = {**circumstances, "mlflow_run_id": registered.run_id, "experiment": order.family.name}
     _record(ledger, order, made, registered.version, detail)
     return TrainingResult(made.run, made.bundle.digest, registered.version, made.trained.report, reused=False)
 
 
 def make_model(ledger: Ledger, order: TrainingOrder, say: Progress) -> MadeModel:
     """Build the training set, train on it and write the bundle; nothing but the training set's leaf is recorded."""
-    # What takes long to import is imported once something is to be computed.
-    from pipelines.training.fraud.export import BundleOrigin, export_bundle
-    from pipelines.training.fraud.procedure import train_model
-    from pipelines.training.fraud.sealed import recomputed_features, seal_training_set
-
     say("joining features and labels")
-    dataset = seal_training_set(ledger, order.version)
-    manifest = dataset.manifest
+    family, parameters = order.family, order.parameters
+    dataset = family.dataset(ledger, order.version, parameters)
     run = order.run_leaf(dataset.id).id
-    trained = train_model(
-        dataset.frame,
-        as_of=dataset.as_of,
-        parameters=order.parameters,
-        names=manifest.features,
-        recompute=lambda at: recomputed_features(ledger, manifest, at),
-        progress=say,
-    )
+    trained = family.train(ledger, dataset, parameters, say)
+    manifest = dataset.manifest
     origin = BundleOrigin(manifest.view, manifest.fingerprint, training_set=dataset.id, training_run=run)
-    digest = export_bundle(ledger.objects, trained, origin=origin, names=manifest.features)
-    bundle = load_bundle(ledger.objects, digest, feature_fingerprint=manifest.fingerprint)
-    return MadeModel(run, dataset, trained, bundle)
+    digest = write_bundle(ledger.objects, *family.bundle(trained, dataset, origin))
+    return MadeModel(
+        run, dataset, trained, load_bundle(ledger.objects, digest, feature_fingerprint=manifest.fingerprint)
+    )
 
 
 def _announce(
     ledger: Ledger, order: TrainingOrder, made: MadeModel, circumstances: dict[str, Any]
 ) -> "RegisteredModel":
-    from pipelines.training.fraud.logged import log_training
-    from pipelines.training.tracking import Announcement, announce
+    from pipelines.training.tracking import Announcement, announce  # what takes long to import, once there is a model
 
+    family = order.family
     announcement = Announcement(
-        family=FAMILY,
+        family=family.name,
         training_run=made.run,
         bundle=made.bundle.digest,
-        run_name=f"{FAMILY} {made.dataset.as_of:%Y-%m-%d} {made.run[:8]}",
-        tags=_tags(order, made.dataset.id, circumstances),
+        run_name=f"{family.name} {made.dataset.as_of:%Y-%m-%d} {made.run[:8]}",
+        tags=_tags(order, made, circumstances),
     )
-    parameters = order.parameters.model_dump(mode="json")
     location = ledger.objects.location(made.dataset.sha256)
     return announce(
         ledger.settings,
         announcement,
-        lambda: log_training(
-            made.trained, dataset=made.dataset, location=location, parameters=parameters, bundle=made.bundle
-        ),
+        lambda: family.log(made.trained, made.dataset, order.parameters, made.bundle, location),
     )
 
 
@@ -211,7 +193,7 @@ def _record(ledger: Ledger, order: TrainingOrder, made: MadeModel, version: int,
     """Record run and bundle together: a run in the log always has its bundle."""
     run = order.run_leaf(made.dataset.id, detail)
     bundle_detail = {
-        "family": FAMILY,
+        "family": order.family.name,
         "model_version": version,
         "trained_by": ledger.settings.actor,
         "training_run": run.id,
@@ -225,7 +207,7 @@ def _record(ledger: Ledger, order: TrainingOrder, made: MadeModel, version: int,
 
 
 def _finished_run(ledger: Ledger, order: TrainingOrder) -> RecordedLeaf | None:
-    spec = training_set_spec()
+    spec = order.family.spec(order.parameters)
     for role, training_set in ledger.log.children(order.version.id):
         if role != "features" or training_set.identity.get("spec") != spec:
             continue
@@ -241,7 +223,7 @@ def _reused(ledger: Ledger, run: RecordedLeaf) -> TrainingResult:
     return TrainingResult(run.id, digest, int(bundle.detail["model_version"]), report, reused=True)
 
 
-def _circumstances(ledger: Ledger, order: TrainingOrder, dag_run: str | None) -> dict[str, Any]:
+def _circumstances(ledger: Ledger, dag_run: str | None) -> dict[str, Any]:
     return {
         "trained_by": ledger.settings.actor,
         "dag_run": dag_run,
@@ -250,19 +232,22 @@ def _circumstances(ledger: Ledger, order: TrainingOrder, dag_run: str | None) ->
     }
 
 
-def _tags(order: TrainingOrder, training_set: str, circumstances: dict[str, Any]) -> dict[str, str]:
-    ids = {"feature_version": order.version.id, "training_set": training_set, "code": order.code}
-    return {f"ledgerline.{name}": str(value) for name, value in (ids | circumstances).items() if value is not None}
+def _tags(order: TrainingOrder, made: MadeModel, circumstances: dict[str, Any]) -> dict[str, str]:
+    ids = {"feature_version": order.version.id, "training_set": made.dataset.id, "code": order.code}
+    facts = {"out_of_time": made.trained.report["out_of_time"]}
+    known = {**ids, **circumstances, **facts}
+    return {f"ledgerline.{name}": str(value) for name, value in known.items() if value is not None}
 
 
-_LIBRARIES = ("numpy", "polars", "scikit-learn", "scipy", "xgboost")  # whose versions may change a fitted model
+def code_fingerprint(family: Family) -> str:
+    """Return one hash over the code that makes a family's model: ours by its bytes, the libraries' by their versions.
 
-
-def _code_fingerprint() -> str:
-    """Return one hash over the code that makes a model: ours by its bytes, the libraries' by their versions."""
-    decisions = Path(ledgerline.decisions.__file__).parent
-    ours = source_fingerprint([Path(__file__).parent, decisions / "bundle", decisions / "fraud"])
-    return content_id({"ours": ours, "libraries": {name: version(name) for name in _LIBRARIES}})
+    Another family's code is not in it: work on one family trains no other again.
+    """
+    here = Path(__file__).parent
+    shared = [*sorted(here.glob("*.py")), Path(ledgerline.decisions.__file__).parent / "bundle"]
+    ours = source_fingerprint([*shared, *family.code])
+    return content_id({"ours": ours, "libraries": {name: version(name) for name in family.libraries}})
 
 
 def _commit(project: Path) -> str | None:

@@ -1,29 +1,45 @@
 """What a bundle's files may be: a closed list of names, and for each what its bytes must look like."""
 
 import json
+from collections.abc import Mapping
 
-from ledgerline.decisions.bundle.manifest import MODEL_FILES
+from ledgerline.decisions.bundle.manifest import MODEL_FILES, ModelFormat
 from ledgerline.decisions.bundle.refusal import BundleRefused, RefusalReason
 
 EVALUATION_FILE = "evaluation.json"
 CARD_FILE = "card.md"
 REASON_CODES_FILE = "reason_codes.json"
-DOCUMENT_FILES = frozenset({EVALUATION_FILE, CARD_FILE, REASON_CODES_FILE})
+INPUTS_FILE = "inputs.json"  # what a model takes beside its features' names: encodings, known categories, calibration
+_COMMON_FILES = frozenset({EVALUATION_FILE, CARD_FILE})
+DOCUMENT_FILES: Mapping[str, frozenset[str]] = {
+    "fraud": _COMMON_FILES | {REASON_CODES_FILE},
+    "credit": _COMMON_FILES | {REASON_CODES_FILE, INPUTS_FILE},
+    "price": _COMMON_FILES | {INPUTS_FILE},
+    "forecast": _COMMON_FILES,
+}
+"""What stands beside the model file, by family."""
 
 # PEP 3154 and its forerunners: a pickle of protocol 2 to 5 starts with PROTO and its number. Archives (zip, gzip, tar)
 # are how torch, joblib and numpy carry pickles.
 _PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-_UBJ_OBJECT_START = b"{L"  # Universal Binary JSON: an object whose first key's length is a 64-bit integer
+_MODEL_STARTS = {
+    MODEL_FILES[ModelFormat.XGBOOST_UBJ]: b"{L",  # Universal Binary JSON: an object, its first key's length 64 bits
+    MODEL_FILES[ModelFormat.LIGHTGBM_TEXT]: b"tree\n",
+}
 
 
-def check_names(names: set[str], *, model_file: str) -> None:
+def check_names(names: set[str], *, family: str, model_file: str) -> None:
     """Refuse a list of file names that is not exactly a bundle's.
 
     Raises:
-        BundleRefused: A name that no bundle holds, or a missing one.
+        BundleRefused: A family that nobody knows, a name that no bundle of it holds, or a missing one.
     """
-    expected = DOCUMENT_FILES | {model_file}
+    if family not in DOCUMENT_FILES:
+        raise BundleRefused(
+            RefusalReason.FAMILY_DIFFERS, f"no family is called {family!r}; there are: {', '.join(DOCUMENT_FILES)}"
+        )
+    expected = DOCUMENT_FILES[family] | {model_file}
     if unexpected := names - expected:
         raise BundleRefused(
             RefusalReason.FILE_UNEXPECTED,
@@ -46,7 +62,7 @@ def check_content(name: str, content: bytes) -> None:
             json.loads(content)
         elif name.endswith(".md"):
             content.decode()
-        elif name in MODEL_FILES.values() and not content.startswith(_UBJ_OBJECT_START):
-            raise ValueError("it is not Universal Binary JSON")
+        elif not content.startswith(_MODEL_STARTS.get(name, b"")):
+            raise ValueError("it does not begin as its format does")
     except ValueError as unreadable:
         raise BundleRefused(RefusalReason.CONTENT_UNREADABLE, f"{name} is damaged: {unreadable}") from unreadable

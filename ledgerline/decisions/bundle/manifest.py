@@ -17,9 +17,15 @@ class ModelFormat(StrEnum):
     """The model formats that are loaded: data that a native library reads, never code."""
 
     XGBOOST_UBJ = "xgboost_ubj"
+    LIGHTGBM_TEXT = "lightgbm_text"
+    FORECAST_JSON = "forecast_json"  # how to forecast a series, with LightGBM's text inside: see decisions/forecast
 
 
-MODEL_FILES: Mapping[ModelFormat, str] = {ModelFormat.XGBOOST_UBJ: "model.ubj"}
+MODEL_FILES: Mapping[ModelFormat, str] = {
+    ModelFormat.XGBOOST_UBJ: "model.ubj",
+    ModelFormat.LIGHTGBM_TEXT: "model.txt",
+    ModelFormat.FORECAST_JSON: "model.json",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class ManifestFields:
         feature_view: Name of the view whose features it was trained on.
         feature_fingerprint: The view's definition at training, compared with the serving view's at load.
         features: Names of the model's inputs, in the model's order.
-        threshold: Probability from which the verdict is an alert, in (0, 1].
+        threshold: Probability from which the verdict is an alert, in (0, 1]; None where a policy decides.
         model_format: How the model file is read.
         training_set: Leaf id of the training set.
         training_run: Leaf id of the training run.
@@ -54,7 +60,7 @@ class ManifestFields:
     feature_view: str
     feature_fingerprint: str
     features: tuple[str, ...]
-    threshold: float
+    threshold: float | None
     model_format: ModelFormat
     training_set: str
     training_run: str
@@ -115,7 +121,7 @@ def _fields(body: dict[str, Any]) -> ManifestFields:
     fields = ManifestFields(
         **{name: _text(body, name) for name in ("family", "feature_view", "feature_fingerprint")},
         features=tuple(body["features"]),
-        threshold=float(body["threshold"]),
+        threshold=None if body["threshold"] is None else float(body["threshold"]),
         model_format=ModelFormat(model["format"]),
         training_set=_text(body, "training_set"),
         training_run=_text(body, "training_run"),
@@ -124,7 +130,7 @@ def _fields(body: dict[str, Any]) -> ManifestFields:
         raise ValueError(f"a {fields.model_format} model is called {fields.model_file}, not {model['file']!r}")
     if not fields.features or not all(isinstance(name, str) for name in fields.features):
         raise ValueError("features must be names")
-    if not (math.isfinite(fields.threshold) and 0 < fields.threshold <= 1):
+    if fields.threshold is not None and not (math.isfinite(fields.threshold) and 0 < fields.threshold <= 1):
         raise ValueError(f"threshold {fields.threshold} is no probability above 0")
     return fields
 

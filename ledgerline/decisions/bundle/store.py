@@ -43,12 +43,12 @@ def write_bundle(objects: ObjectStore, fields: ManifestFields, files: Mapping[st
     Args:
         objects: Where every file and the manifest become objects.
         fields: What the manifest says besides its files.
-        files: Exactly the model file, ``evaluation.json``, ``card.md`` and ``reason_codes.json``.
+        files: Exactly the model file and the family's documents (``DOCUMENT_FILES`` in :mod:`.content`).
 
     Raises:
         BundleRefused: Other files than these, or contents that a load would refuse.
     """
-    check_names(set(files), model_file=fields.model_file)
+    check_names(set(files), family=fields.family, model_file=fields.model_file)
     for name, content in files.items():
         check_content(name, content)
     manifest = Manifest(fields, {name: FileRecord(sha256_bytes(body), len(body)) for name, body in files.items()})
@@ -71,7 +71,7 @@ def load_bundle(objects: ObjectStore, digest: str, *, feature_fingerprint: str |
         BundleRefused: With the reason: bytes missing, changed, unexpected or unreadable, or features that differ.
     """
     manifest = Manifest.from_bytes(_checked(objects, digest, what="manifest.json"))
-    check_names(set(manifest.files), model_file=manifest.fields.model_file)
+    check_names(set(manifest.files), family=manifest.fields.family, model_file=manifest.fields.model_file)
     trained_on = manifest.fields.feature_fingerprint
     if feature_fingerprint is not None and feature_fingerprint != trained_on:
         raise BundleRefused(

@@ -66,6 +66,10 @@ class FraudModel:
             raise BundleRefused(
                 RefusalReason.FAMILY_DIFFERS, f"bundle {bundle.digest} is a {fields.family} model, not {FAMILY}"
             )
+        if fields.threshold is None:
+            raise BundleRefused(
+                RefusalReason.MANIFEST_MALFORMED, f"the manifest of bundle {bundle.digest} does not say when to alert"
+            )
         return cls(
             digest=bundle.digest,
             threshold=fields.threshold,

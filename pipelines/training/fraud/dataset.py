@@ -2,19 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 
-from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id, source_fingerprint
 from pipelines.training.errors import TrainingRefused
 
 ROW_COLUMNS = ("transaction_id", "customer_id", "terminal_id", "event_time", "available_at")
 LABEL_COLUMNS = ("is_fraud", "label_available_at")
-_ROW_GROUP_ROWS = 262_144
-_AS_OF_KEY = "ledgerline.as_of"
 
 
 def training_set_spec() -> str:
@@ -59,29 +55,3 @@ def join_labels(features: pl.DataFrame, labels: pl.DataFrame, *, as_of: datetime
 def feature_names(frame: pl.DataFrame) -> list[str]:
     """Return the features of a training set, in the model's order."""
     return [name for name in frame.columns if name not in (*ROW_COLUMNS, *LABEL_COLUMNS)]
-
-
-def encode_training_set(frame: pl.DataFrame, *, as_of: datetime) -> bytes:
-    """Encode a training set as Parquet; equal rows give equal bytes."""
-    buffer = BytesIO()
-    # In one piece and in row groups of one size: how the rows lie in memory must not show in the bytes.
-    frame.rechunk().write_parquet(
-        buffer,
-        compression="zstd",
-        compression_level=1,
-        row_group_size=_ROW_GROUP_ROWS,
-        metadata={_AS_OF_KEY: instant_text(as_of)},
-    )
-    return buffer.getvalue()
-
-
-def decode_training_set(content: bytes) -> tuple[pl.DataFrame, datetime]:
-    """Return a training set and its ``as_of`` from what :func:`encode_training_set` made.
-
-    Raises:
-        TrainingRefused: It is another Parquet file.
-    """
-    metadata = pl.read_parquet_metadata(BytesIO(content))
-    if _AS_OF_KEY not in metadata:
-        raise TrainingRefused("this Parquet file is no training set: it does not say as of when its labels were known")
-    return pl.read_parquet(BytesIO(content)), datetime.fromisoformat(metadata[_AS_OF_KEY])

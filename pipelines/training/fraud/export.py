@@ -1,44 +1,25 @@
 """Make the bundle: the booster's bytes and the documents beside it, equal for equal trainings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from ledgerline.core.storage import ObjectStore
 from ledgerline.decisions.bundle import (
     CARD_FILE,
     EVALUATION_FILE,
     REASON_CODES_FILE,
     ManifestFields,
     ModelFormat,
-    write_bundle,
 )
 from ledgerline.decisions.fraud import FAMILY, encode_reason_codes
 from pipelines.training.fraud.card import model_card
 from pipelines.training.fraud.procedure import TrainedFraudModel
 from pipelines.training.fraud.report import encode_report
+from pipelines.training.sealed import BundleOrigin
 
 
-@dataclass(frozen=True, slots=True)
-class BundleOrigin:
-    """Where a bundle comes from.
-
-    Attributes:
-        feature_view: Name of the view.
-        feature_fingerprint: Its definition.
-        training_set: Leaf id.
-        training_run: Leaf id of the run; known before it is recorded, because it hashes what the run is made of.
-    """
-
-    feature_view: str
-    feature_fingerprint: str
-    training_set: str
-    training_run: str
-
-
-def export_bundle(
-    objects: ObjectStore, trained: TrainedFraudModel, *, origin: BundleOrigin, names: Sequence[str]
-) -> str:
-    """Write the bundle of a training into the object store and return its digest."""
+def bundle_of(
+    trained: TrainedFraudModel, *, origin: BundleOrigin, names: Sequence[str]
+) -> tuple[ManifestFields, dict[str, bytes]]:
+    """Return what the manifest of a training's bundle says, and its files."""
     fields = ManifestFields(
         family=FAMILY,
         feature_view=origin.feature_view,
@@ -55,4 +36,4 @@ def export_bundle(
         CARD_FILE: model_card(trained.report).encode(),
         REASON_CODES_FILE: encode_reason_codes(names),
     }
-    return write_bundle(objects, fields, files)
+    return fields, files

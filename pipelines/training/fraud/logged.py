@@ -12,7 +12,7 @@ from pipelines.training.fraud.figures import draw_figures, interactive_page
 from pipelines.training.fraud.fit import ModelName
 from pipelines.training.fraud.metrics import Metric
 from pipelines.training.fraud.procedure import TrainedFraudModel
-from pipelines.training.fraud.sealed import SealedTrainingSet
+from pipelines.training.sealed import SealedTrainingSet
 from pipelines.training.splits import FoldRole
 
 _DIGEST_LENGTH = 36  # what MLflow's column holds

@@ -47,9 +47,9 @@ def build_report(
 ) -> dict[str, Any]:
     """Return the report as JSON values.
 
-    Keys: ``data``, ``protocol``, ``folds`` and ``summary`` by role, ``versus_logistic_regression`` (paired differences
-    over test folds with a 95 % t interval), ``last_fold_bootstrap`` (by card), ``threshold``, ``deployed_model``,
-    ``leak_checks``, ``published`` (None on other data), ``limits``.
+    Beside the part that all families share (ADR 7): ``data``, ``protocol``, ``folds`` and ``summary`` by role,
+    ``versus_logistic_regression`` (paired differences over test folds with a 95 % t interval), ``last_fold_bootstrap``
+    (by card), ``threshold``, ``deployed_model``, ``published`` (None on other data).
 
     Args:
         evaluation: Every fold.
@@ -61,6 +61,11 @@ def build_report(
     """
     report = {
         "family": "fraud",
+        "model": ModelName.XGBOOST,
+        "baselines": [name for name in ModelName if name is not ModelName.XGBOOST],
+        "metrics": {metric: {"higher_is_better": True} for metric in Metric},
+        "primary_metric": Metric.AVERAGE_PRECISION,
+        "out_of_time": True,
         "data": dict(data),
         "protocol": {
             "card_precision_top": parameters.card_precision_top,
@@ -112,6 +117,7 @@ def scored(results: Sequence[FoldResult], model: ModelName = ModelName.XGBOOST) 
 def _fold_facts(result: FoldResult) -> dict[str, Any]:
     fold, samples = result.fold, result.samples
     return {
+        "fold": f"{instant_text(fold.test_start)}/{instant_text(fold.test_end)}",
         "name": fold.name,
         "train_start": instant_text(fold.train_start),
         "train_end": instant_text(fold.train_end),

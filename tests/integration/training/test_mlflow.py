@@ -8,7 +8,7 @@ import pytest
 from ledgerline.audit import Kind
 from ledgerline.decisions.bundle import load_bundle
 from ledgerline.decisions.fraud import FraudModel
-from pipelines.training.fraud.dataset import decode_training_set
+from pipelines.training.sealed import decode_training_set
 from pipelines.training.tracking import tracking_server
 
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from pipelines.training import TrainingRefused
-from pipelines.training.fraud.dataset import decode_training_set
 from pipelines.training.research import run_experiment, write_training_set
+from pipelines.training.sealed import decode_training_set
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from ledgerline.decisions.bundle import load_bundle
 from ledgerline.decisions.fraud import FraudModel
 from pipelines.features.manifest import Manifest
 from pipelines.training import TrainingRefused, find_run, train
-from pipelines.training.fraud.dataset import decode_training_set, feature_names
+from pipelines.training.fraud.dataset import feature_names
 from pipelines.training.fraud.evaluate import evaluate
 from pipelines.training.fraud.parameters import FraudParameters
 from pipelines.training.fraud.sealed import seal_training_set
 from pipelines.training.run import make_model, training_order
+from pipelines.training.sealed import decode_training_set
 from pipelines.training.splits import FoldRole
 
 

@@ -58,6 +58,8 @@ def _model(
         "card.md": b"#",
         "reason_codes.json": reason_codes or encode_reason_codes(FEATURES),
     }
+    if family == "credit":
+        files["inputs.json"] = b"{}"
     return FraudModel.load(load_bundle(objects, write_bundle(objects, fields, files)))
 
 

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from pipelines.training.errors import TrainingRefused
-from pipelines.training.fraud.dataset import decode_training_set, encode_training_set, feature_names, join_labels
+from pipelines.training.fraud.dataset import feature_names, join_labels
+from pipelines.training.sealed import decode_training_set, encode_training_set
 
 AS_OF = datetime(2018, 10, 1, tzinfo=UTC)
 PAID = datetime(2018, 9, 1, 12, tzinfo=UTC)
