@@ -1,15 +1,16 @@
 """The look-ahead test: recomputed on a history that stops, every value before the stop must come out the same."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from feature_store.table_view import TableView
 from feature_store.view import FeatureView
 
-Computation = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
-"""Events and labels in; the view's key columns and features out, as the offline executor returns them."""
+Computation = Callable[[Mapping[str, pl.DataFrame]], pl.DataFrame]
+"""Accepted rows by contract in; a view's key columns and features out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Leak:
         column: Which.
         cut: Where the history was stopped.
         rows: How many values before the stop came out differently.
-        example: The id of the first such row.
+        example: The name of the first such row.
     """
 
     column: str
@@ -30,10 +31,9 @@ class Leak:
 
 
 def leaks(
-    view: FeatureView,
+    view: FeatureView | TableView,
     computation: Computation,
-    transactions: pl.DataFrame,
-    labels: pl.DataFrame,
+    sources: Mapping[str, pl.DataFrame],
     *,
     cuts: Sequence[datetime],
 ) -> list[Leak]:
@@ -41,29 +41,47 @@ def leaks(
 
     Args:
         view: What is computed.
-        computation: What computes it, e.g. ``functools.partial(compute, view)``.
-        transactions: Events of the whole history.
-        labels: Labels of the whole history.
+        computation: What computes it: the view's own ``compute``, or what is suspected.
+        sources: Rows of the whole history, by contract.
         cuts: Instants at which to stop; rows with a later ``available_at`` are withheld.
     """
-    whole = computation(transactions, labels)
+    whole = computation(sources)
     found = []
     for cut in cuts:
         known = pl.col("available_at") <= cut
         past = whole.filter(known)
-        again = computation(transactions.filter(known), labels.filter(known))
+        again = computation({name: rows.filter(known) for name, rows in sources.items()})
         found += _differences(view, past, again, cut)
     return found
 
 
-def _differences(view: FeatureView, past: pl.DataFrame, again: pl.DataFrame, cut: datetime) -> list[Leak]:
-    ids = past[view.event_id]
-    if not ids.equals(again[view.event_id]):
-        return [Leak(view.event_id, cut, abs(past.height - again.height), "")]
-    differs = {name: _bits(past[name]) != _bits(again[name]) for name in view.feature_names}
-    return [Leak(name, cut, int(mask.sum()), str(ids.filter(mask)[0])) for name, mask in differs.items() if mask.any()]
+def _differences(view: FeatureView | TableView, past: pl.DataFrame, again: pl.DataFrame, cut: datetime) -> list[Leak]:
+    names = past.select(view.row_name)
+    if not names.equals(again.select(view.row_name)):
+        return [Leak(view.row_name[0], cut, abs(past.height - again.height), "")]
+    compared = [name for name in dict.fromkeys((*past.columns, *again.columns)) if name not in view.key_columns]
+    differs = {name: _differs(past, again, name) for name in compared}
+    return [
+        Leak(name, cut, int(mask.sum()), " ".join(map(str, names.filter(mask).row(0))))
+        for name, mask in differs.items()
+        if mask.any()
+    ]
+
+
+def _differs(past: pl.DataFrame, again: pl.DataFrame, name: str) -> pl.Series:
+    """Return where two columns differ. One that an open view could not name yet must have been null all along."""
+    held = [frame[name] for frame in (past, again) if name in frame.columns]
+    if len(held) == 1:
+        return held[0].is_not_null()
+    if held[0].dtype != held[1].dtype:
+        return pl.repeat(True, past.height, eager=True)
+    one, other = (_bits(values) for values in held)
+    return one.ne_missing(other)
 
 
 def _bits(values: pl.Series) -> pl.Series:
     """Return floats as the integers that have their bits, so that equal means identical."""
-    return pl.Series(values.to_numpy().view("int64")) if values.dtype == pl.Float64 else values
+    if values.dtype != pl.Float64:
+        return values
+    bits = pl.Series(values.fill_null(0.0).to_numpy().view("int64"))
+    return bits.set(values.is_null(), None)

@@ -1,6 +1,6 @@
 """The rows that executors read: checked against the view's contracts and put in arrival order."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -19,7 +19,7 @@ def events_in_arrival_order(view: FeatureView, events: pl.DataFrame) -> pl.DataF
     Raises:
         SourceInvalid: A column is absent, of another type or holds a null.
     """
-    checked = _checked(events, view.events, view.event_columns)
+    checked = checked_rows(events, view.events, view.event_columns)
     name = pl.col(view.event_id)
     ordered = checked.sort("available_at", name.str.len_chars(), name, maintain_order=True)
     return ordered.filter(name.is_first_distinct())
@@ -31,10 +31,24 @@ def labels_of(view: FeatureView, labels: pl.DataFrame) -> pl.DataFrame:
     Raises:
         SourceInvalid: A column is absent, of another type or holds a null.
     """
-    return _checked(labels, view.labels, (view.event_id, "event_time", "available_at", *view.label_measures))
+    columns = (view.event_id, "event_time", "available_at", *view.label_measures)
+    return checked_rows(labels, view.labels, columns)
 
 
-def _checked(frame: pl.DataFrame, contract: DatasetContract, columns: Sequence[str]) -> pl.DataFrame:
+def checked_rows(
+    frame: pl.DataFrame, contract: DatasetContract, columns: Sequence[str], *, nullable: Collection[str] = ()
+) -> pl.DataFrame:
+    """Return some columns of a contract's rows.
+
+    Args:
+        frame: The rows; other columns are ignored.
+        contract: Says what type each column has.
+        columns: Which.
+        nullable: Those among them that may hold nulls.
+
+    Raises:
+        SourceInvalid: A column is absent, of another type or holds a null that it may not.
+    """
     types = {column.name: POLARS_TYPES[column.type] for column in contract.columns}
     for column in columns:
         if column not in frame.columns:
@@ -43,7 +57,13 @@ def _checked(frame: pl.DataFrame, contract: DatasetContract, columns: Sequence[s
             )
         if frame.schema[column] != types[column]:
             raise SourceInvalid(f"{contract.name}.{column} is {frame.schema[column]}; it must be {types[column]}")
-    nulls = {column: count for column in columns if (count := frame[column].null_count())}
+    filled = (column for column in columns if column not in nullable)
+    nulls = {column: count for column in filled if (count := frame[column].null_count())}
     if nulls:
         raise SourceInvalid(f"{contract.name}: nulls where the contract allows none ({nulls}); pass accepted rows only")
     return frame.select(columns)
+
+
+def empty_rows(contract: DatasetContract) -> pl.DataFrame:
+    """Return a frame of the contract's columns without rows."""
+    return pl.DataFrame(schema={column.name: POLARS_TYPES[column.type] for column in contract.columns})

@@ -1,10 +1,13 @@
 """How a feature view is declared: once, as data that both executors read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+
+import polars as pl
 
 from feature_store.errors import ViewInvalid
 from feature_store.transforms import RowTransform, parameters
@@ -174,6 +177,16 @@ class FeatureView:
         return self.events.key[0]
 
     @property
+    def sources(self) -> tuple[DatasetContract, ...]:
+        """The events, one row of which gives a row of features, and the labels."""
+        return (self.events, self.labels)
+
+    @property
+    def row_name(self) -> tuple[str, ...]:
+        """The columns that name a row."""
+        return (self.event_id,)
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of all features, in order."""
         return tuple(feature.name for feature in self.features)
@@ -227,6 +240,19 @@ class FeatureView:
                 "features": [feature.meaning() for feature in self.features],
             }
         )
+
+    def compute(self, sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        """Compute every feature of every event; see :func:`feature_store.offline.compute`.
+
+        Args:
+            sources: Accepted rows by the name of their contract.
+
+        Raises:
+            SourceInvalid: A column is absent, of another type or holds a null.
+        """
+        from feature_store.offline import compute  # the executor reads declarations, which therefore come first
+
+        return compute(self, sources[self.events.name], sources[self.labels.name])
 
     def _measured(self, source: Source) -> tuple[str, ...]:
         columns = {window.of.column for window in self.windows if window.of and window.of.source is source}

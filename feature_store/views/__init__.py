@@ -4,13 +4,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from feature_store.errors import UnknownView
+from feature_store.table_view import TableView
 from feature_store.view import FeatureView
 from feature_store.views.card_spending import CARD_SPENDING
+from feature_store.views.credit_application import CREDIT_APPLICATION
+from feature_store.views.equity_daily import EQUITY_DAILY
+from feature_store.views.ledger_monthly import LEDGER_MONTHLY
 
-VIEWS: Mapping[str, FeatureView] = MappingProxyType({view.name: view for view in (CARD_SPENDING,)})
+View = FeatureView | TableView
+"""Either kind has a name, sources, key columns, feature names, a fingerprint and ``compute``."""
+
+VIEWS: Mapping[str, View] = MappingProxyType(
+    {view.name: view for view in (CARD_SPENDING, EQUITY_DAILY, CREDIT_APPLICATION, LEDGER_MONTHLY)}
+)
 
 
-def view_named(name: str) -> FeatureView:
+def view_named(name: str) -> View:
     """Return the view called ``name``.
 
     Raises:

@@ -11,6 +11,10 @@ class NothingAccepted(FeaturesError):
     """There are no accepted rows to build from."""
 
 
+class RolesDisagree(FeaturesError):
+    """Two providers' columns of one name are of different kinds."""
+
+
 class NotReproducible(FeaturesError):
     """The same inputs gave other bytes than were sealed before."""
 

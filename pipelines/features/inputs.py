@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_store.view import FeatureView
+from feature_store.views import View
 from ledgerline.audit import Ledger, RecordedLeaf, UnknownLeaf
 from ledgerline.core.contracts import DatasetContract
 from ledgerline.core.identity import content_id
@@ -54,19 +55,32 @@ class History:
     last_event: dict[str, datetime]
 
 
-def accepted_inputs(ledger: Ledger, view: FeatureView, as_of: datetime) -> tuple[AcceptedFile, ...]:
-    """Return every current accepted file that holds a row known at ``as_of``: events, then labels, each by time.
+def accepted_inputs(ledger: Ledger, view: View, as_of: datetime) -> tuple[AcceptedFile, ...]:
+    """Return every current accepted file that holds a row known at ``as_of``: source by source, each by time.
 
     Raises:
-        NothingAccepted: There are no events.
+        NothingAccepted: There are no rows of the view's first source.
     """
-    events = _files(ledger, view.events, as_of)
-    if not events:
+    primary, *others = view.sources
+    rows = _files(ledger, primary, as_of)
+    if not rows:
         raise NothingAccepted(
-            f"no accepted rows of {view.events.name} are known at {as_of:%Y-%m-%d %H:%M} UTC; "
+            f"no accepted rows of {primary.name} are known at {as_of:%Y-%m-%d %H:%M} UTC; "
             "ingest and validate them first (`ledgerline ingest`, `ledgerline validate`)"
         )
-    return (*events, *_files(ledger, view.labels, as_of))
+    return (*rows, *(file for contract in others for file in _files(ledger, contract, as_of)))
+
+
+def batch_of(ledger: Ledger, accepted: AcceptedFile) -> RecordedLeaf:
+    """Return the landed batch that a file's rows came in.
+
+    Raises:
+        UnknownLeaf: It is not in the log.
+    """
+    batch = ledger.log.find(accepted.receipt.identity["batch"])
+    if batch is None:
+        raise UnknownLeaf(f"receipt {accepted.receipt.id} names a batch that is not in the log")
+    return batch
 
 
 def read_history(ledger: Ledger, view: FeatureView, inputs: Iterable[AcceptedFile], as_of: datetime) -> History:
@@ -126,10 +140,7 @@ def _read(
 
 
 def _checked(ledger: Ledger, accepted: AcceptedFile) -> Path:
-    batch = ledger.log.find(accepted.receipt.identity["batch"])
-    if batch is None:
-        raise UnknownLeaf(f"receipt {accepted.receipt.id} names a batch that is not in the log")
-    return accepted_file(ledger, batch, accepted.receipt)
+    return accepted_file(ledger, batch_of(ledger, accepted), accepted.receipt)
 
 
 def _first_arrivals(view: FeatureView, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:

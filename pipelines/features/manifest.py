@@ -31,10 +31,10 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One day of features.
+    """One day of features, or one month.
 
     Attributes:
-        date: The UTC day of ``available_at``, e.g. ``2018-04-01``.
+        date: The UTC day or month of ``available_at``, e.g. ``2018-04-01`` or ``2018-04``.
         path: Where the file lies, below the workspace.
         sha256: Hash of the file.
         rows: How many rows it holds.
@@ -53,11 +53,12 @@ class Manifest:
     Attributes:
         view: The view's name.
         fingerprint: The view's definition.
-        features: Names, in the view's order.
+        features: Names, in the view's order; of an open view those that its data gave it.
         as_of: Nothing that became available later is in it.
-        inputs: Events first, then labels, each by time.
+        inputs: Source by source in the view's order, each by time.
         partitions: In arrival order.
-        online_state: SHA-256 of the object from which an online executor goes on.
+        online_state: SHA-256 of the object from which live features go on: rows as Parquet or, of a view over several
+            tables, a JSON object of each table's SHA-256. None where live features need no past.
     """
 
     view: str
@@ -66,7 +67,7 @@ class Manifest:
     as_of: datetime
     inputs: tuple[InputFile, ...]
     partitions: tuple[Partition, ...]
-    online_state: str
+    online_state: str | None
 
     @property
     def rows(self) -> int:

@@ -85,11 +85,14 @@ def _features(ledger: Ledger, admitted: Admitted) -> tuple[LiveFeatures, int]:
     """Start from the feature version's state and observe every recorded decision that can still matter."""
     version = ledger.log.get(admitted.feature_version)
     manifest = json.loads(ledger.objects.get(version.identity["manifest"]))
-    _require_same_features(admitted.view, manifest["fingerprint"])
+    view = admitted.view
+    if not isinstance(view, FeatureView):
+        raise BundleRefused(RefusalReason.FEATURES_DIFFER, f"{view.name} is no view over payments")
+    _require_same_features(view, manifest["fingerprint"])
     with ledger.objects.local(manifest["online_state"]) as path:
-        features = LiveFeatures(admitted.view, pl.read_parquet(path))
+        features = LiveFeatures(view, pl.read_parquet(path))
     observed = 0
-    oldest = parse_instant(manifest["as_of"]) - admitted.view.horizon - timedelta(days=1)
+    oldest = parse_instant(manifest["as_of"]) - view.horizon - timedelta(days=1)
     for decision in decisions_after(ledger, FAMILY, event_time=oldest):
         features.observe(decision.event)
         observed = decision.sequence

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import polars as pl
@@ -217,4 +216,6 @@ def test_executor_that_restarts_from_a_state_goes_on_to_the_last_bit(history, ho
 def test_truncated_history_reproduces_every_past_value_bit_for_bit(history, hours):
     cuts = [START + timedelta(hours=hour) for hour in hours]
 
-    assert leaks(VIEW, partial(compute, VIEW), *history.frames, cuts=cuts) == []
+    transactions, labels = history.frames
+    sources = {"transactions": transactions, "fraud_labels": labels}
+    assert leaks(VIEW, VIEW.compute, sources, cuts=cuts) == []

@@ -1,6 +1,6 @@
 """The look-ahead test passes honest computations and catches planted leaks."""
 
-from functools import partial
+from collections.abc import Mapping
 
 import polars as pl
 import pytest
@@ -15,7 +15,8 @@ def history(frames, payment, label):
         payment(str(minute), minute, cents=100 + minute, known=minute + (7 if minute % 5 == 0 else 0))
         for minute in range(60)
     ]
-    return frames(payments, [label(str(minute), minute, known=minute + 8) for minute in range(0, 60, 3)])
+    events, labels = frames(payments, [label(str(minute), minute, known=minute + 8) for minute in range(0, 60, 3)])
+    return {"transactions": events, "fraud_labels": labels}
 
 
 @pytest.fixture
@@ -24,37 +25,41 @@ def cuts(payment):
 
 
 def test_executor_does_not_look_ahead(view, history, cuts):
-    assert leaks(view, partial(compute, view), *history, cuts=cuts) == []
+    assert leaks(view, view.compute, history, cuts=cuts) == []
 
 
 def test_label_used_before_it_was_known_is_caught(view, history, cuts):
-    def leaking(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    def leaking(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        events, labels = sources["transactions"], sources["fraud_labels"]
         return compute(view, events, labels.with_columns(available_at="event_time"))
 
-    found = leaks(view, leaking, *history, cuts=cuts)
+    found = leaks(view, leaking, history, cuts=cuts)
 
     assert {leak.column for leak in found} == {"risk"}
     assert all(leak.rows > 0 for leak in found)
 
 
 def test_late_payment_joined_by_event_time_is_caught(view, history, cuts):
-    def leaking(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    def leaking(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        events, labels = sources["transactions"], sources["fraud_labels"]
         early = compute(view, events.with_columns(available_at="event_time"), labels)
         known = events.select("transaction_id", "available_at")
         return early.drop("available_at").join(known, on="transaction_id").sort("available_at", "event_time")
 
-    assert {"count", "mean"} <= {leak.column for leak in leaks(view, leaking, *history, cuts=cuts)}
+    assert {"count", "mean"} <= {leak.column for leak in leaks(view, leaking, history, cuts=cuts)}
 
 
 def test_scaling_by_the_whole_history_is_caught(view, history, cuts):
-    def leaking(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    def leaking(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        events, labels = sources["transactions"], sources["fraud_labels"]
         return compute(view, events, labels).with_columns(pl.col("amount") / pl.col("amount").max())
 
-    assert {leak.column for leak in leaks(view, leaking, *history, cuts=cuts)} == {"amount"}
+    assert {leak.column for leak in leaks(view, leaking, history, cuts=cuts)} == {"amount"}
 
 
 def test_rows_that_come_and_go_are_caught(view, history, cuts):
-    def leaking(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    def leaking(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        events, labels = sources["transactions"], sources["fraud_labels"]
         return compute(view, events, labels).filter(pl.len() % 2 == 0)
 
-    assert {leak.column for leak in leaks(view, leaking, *history, cuts=cuts)} == {"transaction_id"}
+    assert {leak.column for leak in leaks(view, leaking, history, cuts=cuts)} == {"transaction_id"}
