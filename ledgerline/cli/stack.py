@@ -78,10 +78,10 @@ def backfill(
 
     if not dag.startswith("ingest_"):
         raise LedgerlineError(f"{dag} has no runs of the past: only the ingest DAGs are scheduled by time")
-    api = AirflowApi(_airflow_url())
     start, end = first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + timedelta(days=1, microseconds=-1)
     if end < start:
         raise LedgerlineError(f"--from {first:%Y-%m-%d} lies after --to {last:%Y-%m-%d}")
+    api = AirflowApi(_airflow_url())
     while api.start_backfill(dag, start, end, again=again) is None:
         OUT.print(f"A backfill of {dag} is under way already, perhaps an interrupted one: it comes first.")
         _wait_for_backfills(api, dag, start, end)

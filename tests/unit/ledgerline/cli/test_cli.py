@@ -8,12 +8,20 @@ import pytest
 from typer.testing import CliRunner
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
-from ledgerline.cli.live import scoring_request
+from ledgerline.cli.live import _assignment, _attributes, credit_request, scoring_request
 from ledgerline.cli.main import app, main
 from ledgerline.core.settings import Settings
 
-VERBS = ["run", "status", "down", "ingest", "validate", "train", "approve", "deploy", "score", "trace"]
-GROUPS = {"quarantine": ["list", "show"], "features": ["build", "versions", "restore"], "keys": ["create", "list"]}
+VERBS = ["run", "status", "down", "backfill", "ingest", "validate", "train", "approve", "deploy", "rollback", "monitor"]
+VERBS += ["score", "decide", "trace"]
+GROUPS = {
+    "quarantine": ["list", "show", "report", "release"],
+    "features": ["build", "versions", "restore"],
+    "keys": ["create", "list"],
+    "trade": ["status", "halt", "clear", "play"],
+    "forecast": ["publish", "show"],
+}
+TAUGHT = [["backfill"], ["rollback"], ["decide"], ["ingest"], ["quarantine", "release"], ["trade", "halt"]]
 
 
 @pytest.fixture
@@ -27,6 +35,82 @@ def test_every_verb_explains_itself(words: list[str]):
     result = CliRunner().invoke(app, [*words, "--help"])
     assert result.exit_code == 0
     assert len(result.output.split("Options")[0]) > 120, "a verb's help says what it does, not only its name"
+
+
+@pytest.mark.parametrize("words", TAUGHT)
+def test_a_verb_that_is_not_obvious_shows_an_example_of_itself(words: list[str]):
+    said = " ".join(CliRunner().invoke(app, [*words, "--help"]).output.split())
+    assert f"Example: ledgerline {' '.join(words)}" in said
+
+
+def test_every_verb_is_listed_under_what_it_is_about():
+    said = CliRunner().invoke(app, ["--help"]).output
+    for panel in ("The stack", "Data", "Models and the people who approve them", "Live decisions", "Evidence"):
+        assert f" {panel} " in said
+    assert " Commands " not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["backfill", "train_fraud", "--from", "2018-09-01", "--to", "2018-09-02"], "only the ingest DAGs"),
+        (["backfill", "ingest_market", "--from", "2018-09-02", "--to", "2018-09-01"], "lies after"),
+        (["backfill", "ingest_market", "--from", "2018-09-01", "--to", "2018-09-02"], "`ledgerline run` starts one"),
+        (["decide"], "which application?"),
+        (["decide", "--set", "income"], "NAME=VALUE"),
+        (["decide", "nowhere.json"], "cannot be read as JSON"),
+        (["decide", "--set", "income=50000"], "no scoring job is running"),
+        (["trade", "play"], "no sandbox exchange is running"),
+        (["rollback", "fraud", "--reason", "too many alerts"], "no earlier deployment"),
+        (["rollback", "fraud", "--reason", " "], "say why"),
+        (["forecast", "show"], "no forecast has been published"),
+        (["trade", "clear", "--as", "maria", "--reason", "fixed"], "not halted"),
+        (["trade", "halt", "--as", " ", "--reason", "odd prices"], "say who"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_the_way_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+):
+    monkeypatch.setattr("sys.argv", ["ledgerline", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_a_halt_holds_until_a_named_person_clears_it(home: Path):
+    for words, halted in (
+        (["trade", "halt", "--as", "maria", "--reason", "prices look wrong"], True),
+        (["trade", "clear", "--as", "joe", "--reason", "the vendor has corrected them"], False),
+    ):
+        assert CliRunner().invoke(app, words).exit_code == 0
+        found = json.loads(CliRunner().invoke(app, ["trade", "status", "--json"]).output)
+        assert bool(found["halt"]) is halted
+    assert [leaf.identity["person"] for leaf in Ledger.open(Settings()).log.leaves(Kind.HALT)] == ["maria", "joe"]
+
+
+def test_an_applications_attributes_come_from_a_file_and_from_options(tmp_path: Path):
+    file = tmp_path / "application.json"
+    file.write_text(json.dumps({"application_id": "17", "income": 40_000, "purpose": "car", "housing": None}))
+    attributes = _attributes(file) | dict(map(_assignment, ("income=52000", "purpose=boat")))
+    assert attributes == {"application_id": "17", "income": 52_000.0, "purpose": "boat", "housing": None}
+    assert credit_request("17", {"income": 1.0, "housing": None}) == {
+        "application_id": "17",
+        "attributes": {"income": 1.0},
+    }
+
+
+def test_the_quarantine_report_names_dirt_files_and_counts(home: Path):
+    ledger = Ledger.open(Settings())
+    refusal = {"row": 1, "column": "a", "reason": "missing_column", "message": "no column b | c", "dataset": "ledger"}
+    ledger.log.append(Leaf(Kind.REFUSED_FILE, refusal, {"path": "ledger/2018.csv"}))
+    result = CliRunner().invoke(app, ["quarantine", "report"])
+    assert result.exit_code == 0
+    page = (home / "quarantine-report.md").read_text()
+    assert str(home / "quarantine-report.md") in result.output.replace("\n", "")
+    assert "| ledger/2018.csv | missing_column | no column b \\| c |" in page
 
 
 def test_an_expected_failure_is_one_message_and_exit_status_1(
