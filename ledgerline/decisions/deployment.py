@@ -105,10 +105,15 @@ def find_deployment(ledger: Ledger, leaf_id: str) -> Deployment | None:
     return _deployment(leaf)
 
 
-def record_deployment(ledger: Ledger, digest: str) -> RecordedLeaf:
+def record_deployment(ledger: Ledger, digest: str, *, reason: str | None = None) -> RecordedLeaf:
     """Put a bundle in force for its family's job in this environment; nothing changes when it is in force already.
 
     The approvals are verified here too, so that no caller can leave it out.
+
+    Args:
+        ledger: The installation.
+        digest: The bundle.
+        reason: Why, where somebody said so; kept beside the deployment.
 
     Returns:
         The deployment's leaf.
@@ -125,7 +130,7 @@ def record_deployment(ledger: Ledger, digest: str) -> RecordedLeaf:
         before = _newest(transaction, family, environment)
         if before is None or not _puts_in_force(ledger, before, digest):
             place = {"family": family, "job": job_of(family).value, "environment": environment, "bundle": digest}
-            leaf_id = _append(ledger, transaction, place, bundle, approvals, before.leaf if before else None)
+            leaf_id = _append(ledger, transaction, place, bundle, approvals, before.leaf if before else None, reason)
         else:
             leaf_id = before.leaf
     return ledger.log.get(leaf_id)
@@ -138,12 +143,17 @@ def _append(
     bundle: RecordedLeaf,
     approvals: Sequence[Approval],
     supersedes: str | None,
+    reason: str | None,
 ) -> str:
     ids = [approval.id for approval in approvals]
     leaf = Leaf(
         Kind.DEPLOYMENT,
         {**place, "approvals": ids, "supersedes": supersedes},
-        {"deployed_by": ledger.settings.actor, "deployed_at": instant_text(ledger.clock.now())},
+        {
+            "deployed_by": ledger.settings.actor,
+            "deployed_at": instant_text(ledger.clock.now()),
+            **({"reason": reason} if reason else {}),
+        },
     )
     parents = [
         Parent(bundle.id, "bundle"),

@@ -20,12 +20,13 @@ class DeploymentRefused(LedgerlineError):
     """A model is not deployable."""
 
 
-def deploy(ledger: Ledger, model: str) -> RecordedLeaf:
+def deploy(ledger: Ledger, model: str, *, reason: str | None = None) -> RecordedLeaf:
     """Put a model in force for its family's live job in this environment; no change if it is in force already.
 
     Args:
         ledger: The installation.
         model: A bundle's digest or its start, or a version such as ``fraud@3``.
+        reason: Why, where somebody said so.
 
     Returns:
         The deployment's leaf.
@@ -43,13 +44,13 @@ def deploy(ledger: Ledger, model: str) -> RecordedLeaf:
     admitted = admit(ledger, digest, environment=ledger.settings.profile.value, at=ledger.clock.now())
     if admitted.approvals[0].evaluation != evaluation.id:
         raise DeploymentRefused(f"bundle {digest[:12]} was evaluated anew after it was signed for; sign again")
-    leaf = record_deployment(ledger, digest)
+    leaf = record_deployment(ledger, digest, reason=reason)
     if problem := export_champion(ledger, bundle):
         _log.warning("deployed %s, but MLflow's alias does not say so: %s", digest[:12], problem)
     return leaf
 
 
-def rollback(ledger: Ledger, family: str) -> RecordedLeaf:
+def rollback(ledger: Ledger, family: str, *, reason: str | None = None) -> RecordedLeaf:
     """Put the model back in force that the present one replaced, by the same checks as any deployment.
 
     Raises:
@@ -59,7 +60,7 @@ def rollback(ledger: Ledger, family: str) -> RecordedLeaf:
     before = find_deployment(ledger, present.supersedes) if present and present.supersedes else None
     if before is None:
         raise DeploymentRefused(f"{family} has no earlier deployment in {ledger.settings.profile} to go back to")
-    return deploy(ledger, before.bundle)
+    return deploy(ledger, before.bundle, reason=reason)
 
 
 def export_champion(ledger: Ledger, bundle: RecordedLeaf) -> str | None:
