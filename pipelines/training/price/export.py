@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from feature_store.views import view_named
 from ledgerline.core.identity import canonical_json
-from ledgerline.decisions.bundle import CARD_FILE, EVALUATION_FILE, ManifestFields, ModelFormat
+from ledgerline.decisions.bundle import CARD_FILE, EVALUATION_FILE, INPUTS_FILE, ManifestFields, ModelFormat
 from ledgerline.decisions.trading import FAMILY
 from pipelines.training.price.card import model_card
 from pipelines.training.price.procedure import TrainedPriceModel
 from pipelines.training.sealed import BundleOrigin
-
-INPUTS_FILE = "inputs.json"
 
 
 def bundle_of(
