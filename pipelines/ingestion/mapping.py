@@ -101,7 +101,7 @@ class Mapping(Strict):
     name: Name
     as_of: AwareDatetime
     partial: bool = False
-    datasets: Annotated[dict[str, Annotated[tuple[Feed, ...], Field(min_length=1)]], Field(min_length=1)]
+    datasets: Annotated[dict[str, tuple[Feed, ...]], Field(min_length=1)]
 
     def feeds(self) -> Iterator[Feed]:
         """Yield every dataset's feeds."""

@@ -21,6 +21,8 @@ def _dataset_problems(name: str, feeds: tuple[Feed, ...]) -> Iterator[str]:
     if contract is None:
         yield f"{place}: no dataset contract is called {name!r}; there are: {', '.join(CONTRACTS)}"
         return
+    if not feeds:
+        yield f"{place}: an empty list; name at least one set of files"
     for position, feed in enumerate(feeds):
         feed_place = place if len(feeds) == 1 else f"{place}.{position}"
         yield from (f"{feed_place}.{problem}" for problem in _feed_problems(feed, contract))

@@ -45,8 +45,10 @@ class EarlierRows:
         returning = pl.concat(self._keys, rechunk=False).join(wanted, on=self._key, how="semi")
         if returning.is_empty():
             return rows.clear().select(self._columns)
-        files = [self._files[position] for position in returning[_FILE].unique().sort()]
-        return pl.scan_parquet(files).select(self._columns).join(returning.lazy(), on=self._key, how="semi").collect()
+        files = [pl.scan_parquet(self._files[position]) for position in returning[_FILE].unique().sort()]
+        # Another provider's rows lack this one's own columns.
+        known = pl.concat([rows.lazy().select(self._columns).clear(), *files], how="diagonal").select(self._columns)
+        return known.join(returning.lazy(), on=self._key, how="semi").collect()
 
 
 def derive(rows: pl.DataFrame, eligible: pl.Series, earlier: EarlierRows, contract: DatasetContract) -> pl.DataFrame:

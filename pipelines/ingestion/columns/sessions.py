@@ -47,4 +47,5 @@ def sessions(exchange: str) -> pl.DataFrame:
 
 
 def _instants(column: Any) -> pl.Series:
-    return pl.Series(column.to_numpy(dtype="datetime64[us]")).dt.replace_time_zone("UTC").cast(INSTANT)
+    wall = column.dt.tz_convert(None).to_numpy(dtype="datetime64[us]")
+    return pl.Series(wall).dt.replace_time_zone("UTC").cast(INSTANT)

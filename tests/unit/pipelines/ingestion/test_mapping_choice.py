@@ -75,6 +75,38 @@ def test_several_fitting_mappings_are_named(tmp_path: Path, project: Path) -> No
         choose_mapping(several)
 
 
+def test_mapping_that_explains_most_files_is_taken(tmp_path: Path, project: Path) -> None:
+    put(project, "wide", "'*.csv'")
+    put(project, "narrow", "x*.csv")
+    found = settings(tmp_path, project)
+    for name in ("x1.csv", "x2.csv", "y.csv"):
+        (tmp_path / "data" / name).touch()
+    assert choose_mapping(found).name == "wide"
+
+
+def test_partial_mapping_fits_where_some_of_its_files_are(tmp_path: Path, project: Path) -> None:
+    path = put(project, "part", "x.csv")
+    more = MAPPING[MAPPING.index("  fraud_labels") :].replace("fraud_labels", "ledger").format(files="ledger.csv")
+    columns = more[: more.index("      transaction_id")] + "".join(
+        f"      {name}: {name}\n" for name in ("entity_id", "account", "amount", "event_time", "available_at")
+    )
+    path.write_text(path.read_text() + columns)
+    found = settings(tmp_path, project)
+    (tmp_path / "data" / "x.csv").touch()
+    with pytest.raises(NoMappingFits, match=r"part\.yaml: finds no ledger\.csv"):
+        choose_mapping(found)
+    path.write_text(path.read_text().replace("datasets:", "partial: true\ndatasets:"))
+    assert choose_mapping(found).name == "part"
+    assert mapped_datasets(found) == ["fraud_labels"]
+
+
+def test_partial_mapping_without_any_file_does_not_fit(tmp_path: Path, project: Path) -> None:
+    path = put(project, "part", "x.csv")
+    path.write_text(path.read_text().replace("datasets:", "partial: true\ndatasets:"))
+    with pytest.raises(NoMappingFits, match=r"part\.yaml: finds no x\.csv"):
+        choose_mapping(settings(tmp_path, project))
+
+
 def test_absent_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoMappingFits, match="nowhere does not exist"):
         choose_mapping(Settings(home=tmp_path, data=tmp_path / "nowhere"))

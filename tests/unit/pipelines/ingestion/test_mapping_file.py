@@ -117,6 +117,135 @@ def test_wrong_key_is_named_with_the_file(
     assert any(key in line and said in line for line in message.splitlines()), message
 
 
+FEEDS = """
+name: desk
+as_of: 2024-02-01T00:00:00Z
+datasets:
+  prices_daily:
+    files: prices/{symbol}.csv
+    columns:
+      symbol: {name_part: symbol}
+      open: o
+      high: h
+      low: l
+      close: c
+      volume: v
+      adjustment: {constant: raw}
+      asset_class: {constant: equity}
+      event_time: {column: d, session_close: XNYS}
+      available_at: {after: event_time, delay: 0s}
+  macro_series:
+    - files: rates.csv
+      starts: 1990-01-01T00:00:00Z
+      unpivot: {columns: {10y: TREASURY_10Y, 2y: TREASURY_2Y}, name: series, value: rate}
+      columns:
+        series_id: series
+        value: rate
+        vintage: {constant: none}
+        event_time: {column: d, end_of: month, timezone: UTC}
+        available_at: {after: event_time, delay: 1d}
+    - files: cpi.csv
+      columns:
+        series_id: {template: "CPI_{kind}"}
+        value: cpi
+        vintage: {constant: none}
+        event_time: d
+        available_at: d
+  applications:
+    files: loans.parquet
+    columns:
+      application_id: {template: "loan-{row_number}"}
+      portfolio: {constant: loans}
+      defaulted: {column: bad, equals: 1}
+      dated: {constant: false}
+      event_time: {constant: "2005-10-01T00:00:00Z"}
+      available_at: {constant: "2005-10-01T00:00:00Z"}
+    roles:
+      numeric: [income, age]
+      protected: {sex: SEX}
+"""
+
+
+def test_several_feeds_stand_in_a_list(write: Callable[[str], Path]) -> None:
+    mapping = load_mapping(write(FEEDS))
+    assert [feed.files for feed in mapping.datasets["macro_series"]] == ["rates.csv", "cpi.csv"]
+    assert [feed.files for feed in mapping.feeds()] == [
+        "prices/{symbol}.csv",
+        "rates.csv",
+        "cpi.csv",
+        "loans.parquet",
+    ]
+
+
+def test_list_of_a_role_s_columns_is_short_for_their_own_names(write: Callable[[str], Path]) -> None:
+    (loans,) = load_mapping(write(FEEDS)).datasets["applications"]
+    assert loans.roles == {"numeric": {"income": "income", "age": "age"}, "protected": {"sex": "SEX"}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "said"),
+    [
+        ("files: prices/{symbol}.csv", "files: prices/*.csv", "columns.symbol", "`files` has no part {symbol}"),
+        ("{name_part: symbol}", "ticker", "datasets.prices_daily.files", "{symbol} fills no column"),
+        ("prices/{symbol}.csv", "p/{row_number}/{symbol}.csv", "prices_daily.files", "cannot be called row_number"),
+        ("session_close: XNYS", "session_close: NYSE City", "event_time", "no exchange's calendar"),
+        ("session_close: XNYS", "session_close: XNYS, session_open: XNYS", "event_time", "one way"),
+        ("session_close: XNYS", "session_close: XNYS, timezone: UTC", "event_time", "needs none"),
+        ("close: c", "close: {column: c, session_close: XNYS}", "columns.close", "describes an instant"),
+        ("open: o", "open: {column: o, remove_prefix: $}", "columns.open", "shortens a text"),
+        ("open: o", 'open: {template: "{o}"}', "columns.open", "template makes a text"),
+        ("end_of: month, timezone: UTC", "end_of: month", "macro_series.0.columns.event_time", "needs a timezone"),
+        ("end_of: month", "end_of: fortnight", "macro_series.0.columns.event_time.end_of", "'month'"),
+        ("end_of: month, timezone: UTC", "end_of: month, unit: seconds", "macro_series.0", "one way"),
+        ("starts: 1990-01-01T00:00:00Z", "starts: 1990-01-01T00:00:00", "datasets.macro_series.0.starts", "timezone"),
+        (
+            "starts: 1990-01-01T00:00:00Z",
+            "starts: 1990-01-01T00:00:00Z\n      as_of: 1989-01-01T00:00:00Z",
+            "datasets.macro_series.0.starts",
+            "after as_of",
+        ),
+        ("name: series, value: rate", "name: rate, value: rate", "macro_series.0.unpivot", "must differ"),
+        ("name: series, value: rate", "name: 2y, value: rate", "macro_series.0.unpivot", "must differ"),
+        ("name: series, value: rate", "name: series, value: yield", "macro_series.0.unpivot", "'yield' fills no"),
+        ("value: rate\n", "value: 10y\n", "macro_series.0.unpivot", "below columns it is 'rate'"),
+        ("2y: TREASURY_2Y", "2y: TREASURY_10Y", "macro_series.0.unpivot.columns", "name of two columns"),
+        ("{10y: TREASURY_10Y, 2y: TREASURY_2Y}", "{}", "macro_series.0.unpivot.columns", "at least 1"),
+        ('"CPI_{kind}"', '"CPI_{"', "macro_series.1.columns.series_id", "no other braces"),
+        ('"CPI_{kind}"', "CPI", "macro_series.1.columns.series_id", "at least one place"),
+        ("value: cpi", "value: {column: cpi, row_number: 1}", "macro_series.1.columns.value", "exactly one of"),
+        ("value: cpi", "value: cpi\n        worth: cpi", "macro_series.1.columns.worth", "no such column"),
+        ("  macro_series:", "  instruments: []\n  macro_series:", "datasets.instruments", "an empty list"),
+        ("  macro_series:", "  instruments: [3]\n  macro_series:", "datasets.instruments.0", "object"),
+        ("  macro_series:", "  instruments: 3\n  macro_series:", "datasets.instruments:", "object"),
+        ("protected: {sex: SEX}", "secret: {sex: SEX}", "applications.roles.secret", "'protected'"),
+        ("protected: {sex: SEX}", "protected: {age: AGE}", "datasets.applications.roles", "'age' is given twice"),
+        ("protected: {sex: SEX}", "protected: {dated: SEX}", "roles.protected.dated", "column of that name"),
+        ("numeric: [income, age]", "numeric: [income, 7]", "datasets.applications.roles.numeric", "object"),
+    ],
+)
+def test_wrong_key_of_a_feed_is_named(write: Callable[[str], Path], old: str, new: str, key: str, said: str) -> None:
+    assert old in FEEDS
+    with pytest.raises(MappingInvalid) as invalid:
+        load_mapping(write(FEEDS.replace(old, new)))
+    message = str(invalid.value)
+    assert any(key in line and said in line for line in message.splitlines()), message
+
+
+def test_contract_that_takes_no_further_columns_says_so(write: Callable[[str], Path]) -> None:
+    with pytest.raises(MappingInvalid, match="transactions takes no columns of a provider's own"):
+        load_mapping(write(GOOD + "    roles: {numeric: [tip]}\n"))
+
+
+def test_name_of_two_roles_in_two_feeds_is_named(write: Callable[[str], Path]) -> None:
+    loans = FEEDS[FEEDS.index("    files: loans.parquet") :]
+    other = loans.replace("numeric: [income, age]", "categorical: [income]")
+    two = FEEDS.replace(
+        loans, "".join("    - " + feed.lstrip().replace("\n", "\n  ") + "\n" for feed in (loans, other))
+    )
+    with pytest.raises(MappingInvalid, match="'income' is numeric in one feed and categorical in another"):
+        load_mapping(write(two))
+
+
 def test_every_wrong_key_is_named_at_once(write: Callable[[str], Path]) -> None:
     with pytest.raises(MappingInvalid) as invalid:
         load_mapping(write(GOOD.replace("unit: major", "unit: seconds").replace("transaction_id: id", "id: id")))
