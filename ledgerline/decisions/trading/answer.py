@@ -25,7 +25,7 @@ def judge_session(model: PriceModel, rules: SignalRules, vector: Mapping[str, fl
     Raises:
         PriceVectorRefused: The vector is not the one that the model takes.
     """
-    probability = model.probability_up(vector)
+    probability = model.score(vector)
     found = asdict(opinion(probability, vector, rules))
     votes = {name: value.value if hasattr(value, "value") else value for name, value in found.items()}
     return {"probability_up": probability, **votes, "rules": rules.model_dump(mode="json")}

@@ -54,7 +54,7 @@ class PriceModel:
             )
         return cls(digest=bundle.digest, booster=BoosterModel(bundle))
 
-    def probability_up(self, vector: Mapping[str, float | None]) -> float:
+    def score(self, vector: Mapping[str, float | None]) -> float:
         """Return the probability that the price rises from the next close to the one after.
 
         Args:
@@ -71,7 +71,7 @@ class PriceModel:
         return float(self._predict(row)[0])
 
     def probabilities(self, frame: pl.DataFrame) -> NDArray[np.float64]:
-        """Return what :meth:`probability_up` gives for every row of a frame, shape (n,).
+        """Return what :meth:`score` gives for every row of a frame, shape (n,).
 
         Raises:
             PriceVectorRefused: A feature is missing, or infinite.
