@@ -12,7 +12,7 @@ from airflow.dag_processing.dagbag import BundleDagBag
 
 dag_id, configuration = sys.argv[1], json.loads(sys.argv[2])
 folder = Path(conf.get("core", "dags_folder"))
-bag = BundleDagBag(folder / f"{dag_id}.py", bundle_path=folder, bundle_name="dags-folder")
+bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder")
 run = bag.dags[dag_id].test(run_conf=configuration or None)
 tasks = {
     (f"{task.task_id}[{task.map_index}]" if task.map_index >= 0 else task.task_id): str(task.state)
