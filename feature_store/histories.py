@@ -70,12 +70,8 @@ def as_known(versions: Versions, *, lookback: int) -> Histories:
     """
     order = np.lexsort((versions.event, versions.arrival, versions.entity))
     entity = versions.entity[order]
-    begins = np.flatnonzero(np.diff(entity, prepend=entity[:1] - 1))
-    found = [
-        (order[begin + rows], decided)
-        for begin, end in zip(begins, np.append(begins[1:], order.size), strict=True)
-        for rows, decided in _of_entity(versions, order[begin:end], lookback)
-    ]
+    entities = np.split(order, np.flatnonzero(np.diff(entity)) + 1) if order.size else []
+    found = [(own[rows], decided) for own in entities for rows, decided in _of_entity(versions, own, lookback)]
     if not found:
         none = np.empty(0, np.int64)
         return Histories(none, none, none, none)

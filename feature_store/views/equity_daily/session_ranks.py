@@ -1,10 +1,9 @@
 """Where a share stands among the shares of its session, of those that were known when it was decided."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
+from feature_store.lookback import ratio
 from feature_store.table_view import TableFeature
 
 RANKED = (
@@ -39,30 +38,42 @@ def session_ranks(rows: pl.DataFrame) -> pl.DataFrame:
     """
     numbered = rows.select("event_time", "available_at", *RANKED).with_row_index("row")
     at_once = pl.col("available_at").n_unique().over("event_time") == 1
-    together = numbered.filter(at_once).select("row", *(_standing(name, ["event_time"]) for name in RANKED))
-    pieces = [
-        _by_arrival(session) for session in numbered.filter(~at_once).partition_by("event_time", maintain_order=True)
-    ]
-    return pl.concat([together, *pieces]).sort("row").drop("row")
+    one_by_one = numbered.filter(~at_once).partition_by("event_time", maintain_order=True)
+    standings = pl.concat([_of_whole_sessions(numbered.filter(at_once)), *map(_by_arrival, one_by_one)]).sort("row")
+    return pl.DataFrame({f"{name}_rank": _rank(standings[name].struct.unnest()) for name in RANKED})
 
 
-def _standing(name: str, within: Sequence[str]) -> pl.Expr:
-    value = pl.col(name)
-    standing = (value.rank("average") - 0.5) / value.count()
-    return standing.over(within).cast(pl.Float64).alias(f"{name}_rank")
+def _of_whole_sessions(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return ``row`` and, for each feature, ``below`` and ``among`` where a session's rows all arrived at once."""
+    return rows.select(
+        "row",
+        *(
+            pl.struct(
+                below=(pl.col(name).rank("average") - 0.5).over("event_time").cast(pl.Float64),
+                among=pl.col(name).count().over("event_time").cast(pl.Float64),
+            ).alias(name)
+            for name in RANKED
+        ),
+    )
 
 
 def _by_arrival(session: pl.DataFrame) -> pl.DataFrame:
-    """Rank the rows of one session, each among those that had arrived."""
+    """Return the same for one session whose rows arrived one after another, each among those that had arrived."""
     arrival = session["available_at"].to_physical().to_numpy()
     arrived = arrival[None, :] <= arrival[:, None]
-    columns = {}
+    columns = [session["row"]]
     for name in RANKED:
         value = session[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
         others = arrived & ~np.isnan(value)[None, :]
         lower = (others & (value[None, :] < value[:, None])).sum(axis=1)
         equal = (others & (value[None, :] == value[:, None])).sum(axis=1)
-        count = others.sum(axis=1)
-        rank = np.divide(lower + (equal + 1) / 2 - 0.5, count, out=np.full(value.size, np.nan), where=count > 0)
-        columns[f"{name}_rank"] = pl.Series(np.where(np.isnan(value), np.nan, rank)).fill_nan(None)
-    return session.select("row").with_columns(**columns)
+        below = np.where(np.isnan(value), np.nan, lower + equal / 2)
+        standing = pl.DataFrame({"below": below, "among": others.sum(axis=1).astype(np.float64)})
+        columns.append(standing.with_columns(pl.col("below").fill_nan(None)).to_struct(name))
+    return pl.DataFrame(columns)
+
+
+def _rank(standing: pl.DataFrame) -> pl.Series:
+    """Divide in numpy: polars divides by a column and by a number in two ways that differ in the last bit."""
+    below, among = (standing[name].fill_null(np.nan).to_numpy() for name in ("below", "among"))
+    return pl.Series(ratio(below, among), nan_to_null=True)
