@@ -171,6 +171,16 @@ def _table(contract: DatasetContract, rows: pl.DataFrame) -> pl.DataFrame:
         for column in contract.columns
         if column.name not in required
     ]
-    own = rows.select(pl.exclude(contract.column_names)) if contract.open else pl.DataFrame()
+    own = _own_columns(contract, rows)
     table = checked.with_columns(absent).select(contract.column_names).with_columns(own.get_columns())
     return table.unique(contract.key, keep="first", maintain_order=True)
+
+
+def _own_columns(contract: DatasetContract, rows: pl.DataFrame) -> pl.DataFrame:
+    if not contract.open:
+        return pl.DataFrame()
+    own = rows.select(pl.exclude(contract.column_names))
+    for name, kind in own.schema.items():
+        if kind not in (pl.Float64, pl.String):
+            raise SourceInvalid(f"{contract.name}.{name} is {kind}; a provider's own column is Float64 or String")
+    return own
