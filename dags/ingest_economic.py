@@ -1,14 +1,12 @@
-"""Economic data comes in: series with their revisions."""
+"""Economic data comes in, by an Airflow DAG: series with their revisions."""
 
-from datetime import timedelta
-
-from airflow.sdk import CronTriggerTimetable
 from ingestion import ingest_dag
+from wiring import every_day
 
 from ledgerline.core.contracts import Domain
 
 ingest_economic = ingest_dag(
     Domain.ECONOMIC,
     # US agencies release in the morning of New York.
-    schedule=CronTriggerTimetable("0 14 * * *", timezone="UTC", interval=timedelta(days=1), run_immediately=False),
+    schedule=every_day("0 14 * * *"),
 )

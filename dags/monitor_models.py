@@ -1,11 +1,10 @@
 """Deployed models are watched: whether what they see has drifted, and whether the data still come in."""
 
 import logging
-from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
-from wiring import ALERTS, DEPLOYED, NEW_ALERTS, any_of, task_defaults
+from airflow.sdk import AssetOrTimeSchedule, dag, task
+from wiring import ALERTS, DEPLOYED, NEW_ALERTS, any_of, every_day, task_defaults
 
 log = logging.getLogger(__name__)
 
@@ -13,7 +12,7 @@ log = logging.getLogger(__name__)
 @dag(
     # Data that stop coming set nothing off: this is looked at every day.
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 7 * * *", timezone="UTC", interval=timedelta(days=1), run_immediately=False),
+        timetable=every_day("0 7 * * *"),
         assets=any_of(*DEPLOYED.values()),
     ),
     catchup=False,

@@ -7,7 +7,15 @@ once.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, AssetAlias, AssetAny, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import (
+    Asset,
+    AssetAlias,
+    AssetAny,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+)
 
 from ledgerline.core.contracts import CONTRACTS
 
@@ -41,6 +49,14 @@ WORKSPACE_POOL = "workspace"
 
 # What Ledgerline itself refuses stays refused; a full disk, a busy database or a lost connection may pass.
 _REFUSALS_ARE_FINAL = ExceptionRetryPolicy([RetryRule("ledgerline.core.errors.LedgerlineError", RetryAction.FAIL)])
+
+
+def every_day(cron: str) -> CronTriggerTimetable:
+    """Return the schedule of one run a day, for the day before; a new installation makes up for no run that it missed.
+
+    ``run_immediately=False`` would still start yesterday's run within a tenth of a day.
+    """
+    return CronTriggerTimetable(cron, timezone="UTC", interval=timedelta(days=1), run_immediately=timedelta(0))
 
 
 def any_of(*assets: Asset) -> AssetAny:

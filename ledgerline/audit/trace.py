@@ -58,8 +58,8 @@ class RawBytes:
 def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
     """Find what a person means by ``name``.
 
-    It may be a leaf id, a decision id, a bundle digest, a file's SHA-256 (or the first six or more digits of any),
-    a model version such as ``fraud@3``, a feature version's tag, or the path of an ingested file.
+    It may be a leaf id, a decision id, a client order id, a bundle digest, a file's SHA-256 (or the first six or more
+    digits of any), a model version such as ``fraud@3``, a feature version's tag, or the path of an ingested file.
 
     Raises:
         UnknownLeaf: Nothing, or more than one thing, is called so.
@@ -94,6 +94,7 @@ _NAMED_BY = {
     Kind.RAW_FILE: ("sha256", "path"),
     Kind.FEATURE_VERSION: ("manifest", "tag"),
     Kind.REQUEST: ("sha256",),
+    Kind.ORDER_INTENT: ("client_order_id",),
 }
 
 

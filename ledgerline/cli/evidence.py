@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def trace(
-    name: Annotated[str, typer.Argument(help="A decision id, model version (fraud@1), digest, file path or leaf id.")],
+    name: Annotated[str, typer.Argument(help="A decision, order or leaf id, model version (fraud@1), digest or file.")],
     every: Annotated[bool, typer.Option("--all", help="Write out every file instead of the first few.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -123,6 +123,12 @@ _ESSENCE = {
     Kind.APPROVAL: "signed by {i[approver]} as {i[role]} for {i[environment]}, until {i[expires_at]}",
     Kind.DEPLOYMENT: "{i[family]} to {i[job]} in {i[environment]}, at {d[deployed_at]}",
     Kind.DECISION: "{i[family]} decision {i[decision_id]}, at {d[decided_at]}",
+    Kind.SCORED_BATCH: "{i[family]}: {i[rows]:,} rows scored  sha256 {i[sha256]}",
+    Kind.ORDER_INTENT: "{i[side]} {i[quantity]} {i[symbol]} after session {i[session]}, {i[client_order_id]}",
+    Kind.VENUE_EVENT: "the venue says {i[status]} of {i[client_order_id]}",
+    Kind.RELEASE: "released by {i[person]}: {i[reason]}",
+    Kind.HALT: "{i[action]} by {i[person]}: {i[reason]}",
+    Kind.MONITORING: "{i[exceeded]} limits exceeded, at {d[looked_at]}",
 }
 
 

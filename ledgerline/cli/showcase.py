@@ -131,7 +131,7 @@ def _show_orders(ledger: Ledger, stack: "Stack", line: "FamilyLine") -> bool:
         return ledger.settings.data is not None  # real files come without a future: their market is closed
     intent = _intent(ledger, filled[-1]["client_order_id"])
     OUT.print("\nOne order, and the way back")
-    OUT.print(f"[bold]ledgerline trace {intent.id[:16]}[/bold]")
+    OUT.print(f"[bold]ledgerline trace {intent.identity['client_order_id']}[/bold]")
     return show_trace(ledger, intent.id)
 
 

@@ -82,7 +82,7 @@ def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
 
 def _ingestion_alone(folder: Path) -> Path:
     folder.mkdir()
-    for name in ("ingest_business.py", "wiring.py", ".airflowignore"):
+    for name in ("ingest_business.py", "ingestion.py", "wiring.py", ".airflowignore"):
         shutil.copy(PROJECT_ROOT / "dags" / name, folder / name)
     return folder
 
@@ -94,14 +94,14 @@ def test_no_run_starts_by_itself(scheduled):
 def test_a_run_takes_the_files_of_its_day_and_publishes_them(scheduled):
     tasks = scheduled.run_day("2018-04-09")
     assert scheduled.files_landed() == ["2018-04-08.parquet"]
-    assert (tasks["publish_transactions"], tasks["publish_fraud_labels"]) == ("success", "success")
+    assert tasks["publish"] == "success"
     assert scheduled.events() == 2
 
 
 def test_a_run_of_a_day_without_files_publishes_nothing(scheduled):
     tasks = scheduled.run_day("2018-04-11")
     assert scheduled.files_landed() == ["2018-04-08.parquet"]
-    assert (tasks["publish_transactions"], tasks["publish_fraud_labels"]) == ("skipped", "skipped")
+    assert tasks["publish"] == "success"
     assert scheduled.events() == 2
 
 
