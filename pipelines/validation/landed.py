@@ -45,12 +45,14 @@ class LandedRows:
         contract: Its contract.
         rows: ``row_number`` and the contract's columns.
         unreadable: ``row_number``, ``column``, ``value``, ``reason`` of the source rows that could not be typed.
+        starts: The feed's first instant, nothing earlier is expected in it; None if its mapping does not say.
     """
 
     leaf: RecordedLeaf
     contract: DatasetContract
     rows: pl.DataFrame
     unreadable: pl.DataFrame
+    starts: datetime | None = None
 
     @property
     def count(self) -> int:
@@ -81,8 +83,13 @@ def contract_of(batch: RecordedLeaf) -> DatasetContract:
     return contract_with(batch.identity["dataset"], batch.identity.get("roles", {}))
 
 
-def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
+def read_landed(ledger: Ledger, batch: RecordedLeaf, *, starts: datetime | None = None) -> LandedRows:
     """Read a landed batch's rows from the object store, checking every byte and the schema.
+
+    Args:
+        ledger: The installation.
+        batch: The landed batch.
+        starts: The first instant that its feed's mapping expects now, if it says so.
 
     Raises:
         NotALandedBatch: The leaf is no landed batch, or its rows are not what the contract and the leaf say.
@@ -97,7 +104,7 @@ def read_landed(ledger: Ledger, batch: RecordedLeaf) -> LandedRows:
     numbers = pl.concat([rows[ROW_NUMBER], unreadable[ROW_NUMBER]])
     if numbers.has_nulls() or numbers.n_unique() != len(numbers):
         raise NotALandedBatch(f"landed batch {batch.id} does not number its rows once each; land its file again")
-    return LandedRows(batch, contract, rows, unreadable)
+    return LandedRows(batch, contract, rows, unreadable, starts)
 
 
 def _read_object(ledger: Ledger, batch: RecordedLeaf, name: str, schema: pl.Schema) -> pl.DataFrame:

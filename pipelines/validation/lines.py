@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
-from pipelines.ingestion import DatasetNotMapped, Source, source_of
+from pipelines.ingestion import DatasetNotMapped, Feed, Source, source_of
 from pipelines.validation.landed import Line, line_of
 
 
@@ -40,6 +40,19 @@ def lines_judged_together(ledger: Ledger, landed: Iterable[RecordedLeaf]) -> lis
     return found
 
 
+def feeds_of(source: Source, line: Line) -> tuple[Feed, ...]:
+    """Return the source's feeds that land a line now; none if the line is of the past."""
+    try:
+        feeds = source.feeds(line.dataset)
+    except DatasetNotMapped:
+        return ()
+    return tuple(feed for feed in feeds if _line(line.dataset, feed) == line)
+
+
+def _line(dataset: str, feed: Feed) -> Line:
+    return Line(dataset, feed.contract(dataset).fingerprint, feed.fingerprint)
+
+
 def _present_source(ledger: Ledger) -> Source | None:
     try:
         return source_of(ledger.settings)
@@ -60,7 +73,7 @@ def _lines_of_the_source(source: Source | None, dataset: str) -> set[Line]:
         feeds = source.feeds(dataset)
     except DatasetNotMapped:
         return set()
-    return {Line(dataset, feed.contract(dataset).fingerprint, feed.fingerprint) for feed in feeds}
+    return {_line(dataset, feed) for feed in feeds}
 
 
 def _lines_of_the_last(landed: Sequence[RecordedLeaf]) -> set[Line]:

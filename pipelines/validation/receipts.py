@@ -1,7 +1,8 @@
 """Validation receipts: what a judgement leaves in the evidence log and the object store, and which of them stand.
 
-A receipt stands while its suite is the committed one, the batches before it were accepted as when it was judged, and
-``as_of`` has not passed one of its rows. Judging again then changes nothing and is skipped.
+A receipt stands while its suite is the committed one, the batches before it were accepted as when it was judged, its
+feed is expected to start when it was, and ``as_of`` has not passed one of its rows. Judging again then changes nothing
+and is skipped.
 """
 
 import json
@@ -74,7 +75,12 @@ def extend_history(history: str, receipt: RecordedLeaf) -> str:
 
 
 def standing_receipt(
-    receipts: Sequence[RecordedLeaf], suite: Suite, *, history: str, as_of: datetime | None
+    receipts: Sequence[RecordedLeaf],
+    suite: Suite,
+    *,
+    history: str,
+    as_of: datetime | None,
+    starts: datetime | None = None,
 ) -> RecordedLeaf | None:
     """Return the receipt among a batch's that stands, or None.
 
@@ -82,13 +88,15 @@ def standing_receipt(
         receipts: The batch's receipts, oldest first.
         suite: The dataset's committed suite.
         history: What was accepted before the batch.
-        as_of: The last instant that the data can know of; None takes the newest receipt whatever its ``as_of``.
+        as_of: The last instant that the data can know of; None takes the newest receipt whatever its ``as_of`` and
+            ``starts``.
+        starts: The first instant that the feed's mapping expects, if it says so.
     """
     for receipt in reversed(receipts):
         if (
             receipt.identity["suite"] == suite.fingerprint
             and receipt.detail.get("history") == history
-            and (as_of is None or _holds_at(receipt, instant_text(as_of)))
+            and (as_of is None or _holds_between(receipt, _text(starts), instant_text(as_of)))
         ):
             return receipt
     return None
@@ -153,6 +161,7 @@ def _detail(landed: LandedRows, judgement: Judgement) -> dict[str, Any]:
     """Return what the judgement itself adds to a receipt's identity."""
     return {
         "path": landed.leaf.detail.get("path"),
+        **_starts(landed),
         "reasons": judgement.reasons,
         "warnings": dict(judgement.warnings),
         "blocked_by": list(judgement.blocked_by),
@@ -163,8 +172,10 @@ def _detail(landed: LandedRows, judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def _holds_at(receipt: RecordedLeaf, as_of: str) -> bool:
-    """Whether judging the receipt's batch at ``as_of`` would give the same; instants' texts sort as the instants do."""
+def _holds_between(receipt: RecordedLeaf, starts: str | None, as_of: str) -> bool:
+    """Whether judging the receipt's batch by these would give the same; instants' texts sort as the instants do."""
+    if receipt.detail.get("starts") != starts:
+        return False
     holds_from, holds_until = receipt.detail["holds_from"], receipt.detail["holds_until"]
     return (holds_from is None or holds_from <= as_of) and (holds_until is None or as_of < holds_until)
 
@@ -182,6 +193,7 @@ def _result_bytes(landed: LandedRows, suite: Suite, judgement: Judgement, histor
         "dataset": suite.dataset,
         "great_expectations_version": gx_version(),
         "history": history,
+        **_starts(landed),
         "results": [
             {"expectation_config": finding.rule.document, "success": finding.success, "result": finding.result}
             for finding in judgement.findings
@@ -198,6 +210,10 @@ def _result_bytes(landed: LandedRows, suite: Suite, judgement: Judgement, histor
         "verdict": judgement.verdict.value,
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _starts(landed: LandedRows) -> dict[str, str]:
+    return {} if landed.starts is None else {"starts": instant_text(landed.starts)}
 
 
 def _span(accepted: pl.DataFrame, column: str) -> dict[str, Any]:

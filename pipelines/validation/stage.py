@@ -1,16 +1,18 @@
 """Validate landed batches, one after the other in the order they landed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.contracts import DatasetContract
-from pipelines.ingestion import Source, source_of
+from ledgerline.core.errors import LedgerlineError
+from pipelines.ingestion import Feed, Source, source_of
 from pipelines.validation.accepted import accepted_file
 from pipelines.validation.facts import EarlierRows
 from pipelines.validation.judging import Verdict, judge
 from pipelines.validation.landed import Line, NotALandedBatch, line_of, read_landed
-from pipelines.validation.lines import lines_judged_together
+from pipelines.validation.lines import feeds_of, lines_judged_together
 from pipelines.validation.receipts import (
     NO_HISTORY,
     Receipt,
@@ -61,24 +63,37 @@ def validate_batches(
     for lines in lines_judged_together(ledger, landed):
         if sequences := [batch.sequence for batch in wanted if line_of(batch) in lines]:
             batches = [batch for batch in landed if line_of(batch) in lines and batch.sequence <= max(sequences)]
-            walk = _Validation(ledger, _moments(ledger, lines, as_of), progress=progress or (lambda _: None))
+            walk = _Validation(ledger, _bounds(ledger, lines, as_of), progress=progress or (lambda _: None))
             receipts |= walk.run(batches, {batch.id for batch in wanted})
     return [receipt_of(receipts[batch.id]) for batch in wanted]
 
 
-def _moments(ledger: Ledger, lines: Iterable[Line], as_of: datetime | None) -> dict[Line, datetime]:
-    """Return the moment that each line's batches are judged at."""
-    if as_of is not None:
-        return dict.fromkeys(lines, as_of)
-    source = source_of(ledger.settings)
-    return {line: _present_of(source, line) for line in lines}
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Between which instants a feed's rows are expected."""
+
+    starts: datetime | None
+    as_of: datetime
 
 
-def _present_of(source: Source, line: Line) -> datetime:
-    """Return the present of the feed that lands a line now; of a line that none lands any more, the source's."""
-    feeds = source.feeds(line.dataset) if line.dataset in source.datasets() else ()
-    moments = [source.as_of_feed(feed) for feed in feeds if feed.fingerprint == line.mapping]
-    return max(moments, default=source.as_of.astimezone(UTC))
+def _bounds(ledger: Ledger, lines: Iterable[Line], as_of: datetime | None) -> dict[Line, _Bounds]:
+    """Return the bounds that each line's batches are judged by: those of the feed that lands the line now.
+
+    A line that no feed lands any more ends at the source's present. Where ``as_of`` is given, there may be no source.
+    """
+    try:
+        source = source_of(ledger.settings)
+    except LedgerlineError:
+        if as_of is None:
+            raise
+        return dict.fromkeys(lines, _Bounds(None, as_of))
+    return {line: _bounds_of(source, feeds_of(source, line), as_of) for line in lines}
+
+
+def _bounds_of(source: Source, feeds: Sequence[Feed], as_of: datetime | None) -> _Bounds:
+    starts = [feed.starts for feed in feeds if feed.starts is not None]
+    present = max((source.as_of_feed(feed) for feed in feeds), default=source.as_of.astimezone(UTC))
+    return _Bounds(min(starts, default=None), as_of if as_of is not None else present)
 
 
 def _find(ledger: Ledger, landed: Sequence[RecordedLeaf], batch_ids: Iterable[str]) -> list[RecordedLeaf]:
@@ -93,11 +108,11 @@ def _find(ledger: Ledger, landed: Sequence[RecordedLeaf], batch_ids: Iterable[st
 class _Validation:
     """One walk along the batches of a dataset's lines, remembering what was accepted so far."""
 
-    def __init__(self, ledger: Ledger, as_of: Mapping[Line, datetime], *, progress: Progress) -> None:
+    def __init__(self, ledger: Ledger, bounds: Mapping[Line, _Bounds], *, progress: Progress) -> None:
         self._ledger = ledger
-        self._as_of = as_of
+        self._bounds = bounds
         self._tell = progress
-        (dataset,) = {line.dataset for line in as_of}
+        (dataset,) = {line.dataset for line in bounds}
         self._suite = read_suite(ledger.settings, dataset)
         self._accepted: list[tuple[RecordedLeaf, RecordedLeaf]] = []
         self._earlier: dict[str, tuple[EarlierRows, int]] = {}
@@ -110,8 +125,10 @@ class _Validation:
             recorded.setdefault(receipt.identity["batch"], []).append(receipt)
         receipts = {}
         for position, batch in enumerate(batches, start=1):
-            known = recorded.get(batch.id, [])
-            standing = standing_receipt(known, self._suite, history=self._history, as_of=self._as_of[line_of(batch)])
+            known, bounds = recorded.get(batch.id, []), self._bounds[line_of(batch)]
+            standing = standing_receipt(
+                known, self._suite, history=self._history, as_of=bounds.as_of, starts=bounds.starts
+            )
             receipt = standing or self._judge(batch, known)
             if standing is None:
                 self._tell(_sentence(batch, receipt, position, len(batches)))
@@ -124,10 +141,12 @@ class _Validation:
         return {batch_id: receipt for batch_id, receipt in receipts.items() if batch_id in wanted}
 
     def _judge(self, batch: RecordedLeaf, receipts: Sequence[RecordedLeaf]) -> RecordedLeaf:
-        as_of = self._as_of[line_of(batch)]
-        rows = read_landed(self._ledger, batch)
-        judgement = judge(rows, self._suite, self._earlier_rows(rows.contract), as_of=as_of)
-        return record(self._ledger, rows, self._suite, judgement, history=self._history, as_of=as_of, receipts=receipts)
+        bounds = self._bounds[line_of(batch)]
+        rows = read_landed(self._ledger, batch, starts=bounds.starts)
+        judgement = judge(rows, self._suite, self._earlier_rows(rows.contract), as_of=bounds.as_of)
+        return record(
+            self._ledger, rows, self._suite, judgement, history=self._history, as_of=bounds.as_of, receipts=receipts
+        )
 
     def _earlier_rows(self, contract: DatasetContract) -> EarlierRows:
         """Return what was accepted so far, of all the lines, as rows of a contract; files are read when first asked."""

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from ledgerline.audit import Ledger
+from ledgerline.audit import Kind, Ledger
 from ledgerline.core.contracts import APPLICATIONS
 from ledgerline.core.settings import Settings
 from pipelines.ingestion import land, source_of
@@ -119,6 +119,22 @@ def test_dataset_stands_as_it_landed_last_when_its_source_is_gone(shop, ledger):
     deliver(shop, "till_1", range(100, 140))
     receipts = validate_all(shop)
     assert {leaf.id for leaf in accepted_receipts(ledger, "transactions")} == {receipt.id for receipt in receipts}
+
+
+def test_feed_that_is_said_to_start_at_another_instant_is_judged_anew_and_once(shop):
+    deliver(shop, "web_1", range(30))
+    deliver(shop, "till_1", range(100, 140))
+    web, till = validate_all(shop)
+    mapping = shop.settings.data_path / "ledgerline.yaml"
+    mapping.write_text(
+        mapping.read_text().replace("files: web_*.csv", "files: web_*.csv\n      starts: 2018-05-01T00:00:00Z")
+    )
+    again, unchanged = validate_all(shop)
+    assert (again.batch, unchanged.id) == (web.batch, till.id)
+    assert again.id != web.id
+    assert shop.log.get(again.id).detail["starts"] == "2018-05-01T00:00:00.000000Z"
+    assert [receipt.id for receipt in validate_all(shop)] == [again.id, till.id]
+    assert len(shop.log.leaves(Kind.VALIDATION_RECEIPT)) == 3
 
 
 def lender(landing, roles, ids):
