@@ -36,5 +36,5 @@ def _watch(event: str, details: tuple[Any, ...]) -> None:
 settings = Settings(home=ARGUMENTS["home"], project=ARGUMENTS["project"])
 ledger = Ledger.open(settings, FixedClock(ARGUMENTS["now"]))
 sys.addaudithook(_watch)
-build(ledger, "card_spending", as_of=ARGUMENTS["as_of"])
+build(ledger, ARGUMENTS["view"], as_of=ARGUMENTS["as_of"])
 Path(ARGUMENTS["home"], "effects").write_text(str(_effects))

@@ -8,6 +8,7 @@ _spec = importlib.util.spec_from_file_location("features_fixtures", _SHARED)
 _fixtures = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_fixtures)
 
+accept = _fixtures.accept
 deliver = _fixtures.deliver
 fingerprints = _fixtures.fingerprints
 history = _fixtures.history

@@ -6,9 +6,11 @@ import os
 import runpy
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from ledgerline.audit import Kind
@@ -44,13 +46,14 @@ class Undisturbed:
 def start(project, midnights):
     """Start a build of a home in another process."""
 
-    def start_(home, *, dies_at=None):
+    def start_(home, *, dies_at=None, view=VIEW):
         arguments = {
             "home": home,
             "project": project,
             "now": midnights(100),
             "as_of": midnights(DAYS),
             "dies_at": dies_at,
+            "view": view,
         }
         process = _processes.Process(
             target=runpy.run_path, args=(str(SCRIPT),), kwargs={"init_globals": {"arguments": arguments}}
@@ -166,3 +169,49 @@ def test_lock_outlives_a_killed_builder_for_as_long_as_its_git_command_runs(ledg
 
     with workspace.locked():
         assert workspace.git.run("status", "--porcelain") == ""
+
+
+@pytest.fixture
+def ledger_figures():
+    """Two years of monthly figures."""
+    months = [datetime(2022 + month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in range(24)]
+    return pl.DataFrame(
+        {
+            "entity_id": ["north"] * 24,
+            "account": ["revenue"] * 24,
+            "amount": [100.0 + month for month in range(24)],
+            "category": pl.Series([None] * 24, dtype=pl.String),
+            "event_time": months,
+            "available_at": months,
+        },
+        schema_overrides=dict.fromkeys(("event_time", "available_at"), pl.Datetime("us", "UTC")),
+    )
+
+
+def test_build_of_a_table_view_that_is_killed_goes_on_as_if_undisturbed(
+    open_home, accept, ledger_figures, start, midnights, fingerprints, tmp_path
+):
+    suite = open_home("template").settings.project / "great_expectations" / "expectations" / "ledger.json"
+    if not suite.exists():
+        suite.write_text('{"expectations": [], "meta": {"max_quarantined_share": 1.0}}')
+    accept(open_home("template"), "ledger", ledger_figures)
+
+    def build_copy(name, *, dies_at=None):
+        shutil.copytree(tmp_path / "template", tmp_path / name)
+        process = start(tmp_path / name, dies_at=dies_at, view="ledger_monthly")
+        process.join(DEADLINE_SECONDS)
+        return process.exitcode
+
+    assert build_copy("whole") == 0
+    effects = int((tmp_path / "whole" / "effects").read_text())
+    (expected,) = versions(open_home("whole"), "ledger_monthly")
+    files = fingerprints(tmp_path / "whole" / "workspace" / "data")
+    for share in (0.25, 0.6, 0.95):
+        name = f"killed-{share}"
+        assert build_copy(name, dies_at=int(effects * share)) == -9
+        ledger = open_home(name)
+        version = build(ledger, "ledger_monthly", as_of=midnights(DAYS))
+        assert version.id == expected.id
+        assert fingerprints(tmp_path / name / "workspace" / "data") == files
+        assert Workspace(ledger.settings, ledger.clock).git.run("status", "--porcelain") == ""
+        assert [leaf.id for leaf in versions(ledger, "ledger_monthly")] == [expected.id]

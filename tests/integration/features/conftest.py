@@ -1,7 +1,7 @@
 """A small project, a few days of accepted payments and labels, and builds of them, with real git and DVC."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -117,9 +117,17 @@ def ledger(open_home: Callable[..., Ledger]) -> Iterator[Ledger]:
     return open_home()
 
 
-def accept_file(ledger: Ledger, dataset: str, rows: pl.DataFrame) -> str:
+def accept_file(
+    ledger: Ledger,
+    dataset: str,
+    rows: pl.DataFrame,
+    *,
+    roles: Mapping[str, str] | None = None,
+    feed: str = "tests",
+    feeds: Sequence[str] = (),
+) -> str:
     """Record a frame as a landed and accepted file, as ingestion and validation leave it; return the receipt's id."""
-    contract = contract_named(dataset)
+    contract = contract_named(dataset).with_roles(roles or {})
     landed = rows.select(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("row_number"), *contract.column_names)
     content = parquet_bytes(landed)
     raw = Leaf(Kind.RAW_FILE, {"sha256": sha256_bytes(b"raw" + content)})
@@ -128,13 +136,15 @@ def accept_file(ledger: Ledger, dataset: str, rows: pl.DataFrame) -> str:
         {
             "dataset": dataset,
             "contract": contract.fingerprint,
-            "mapping": "tests",
+            "mapping": feed,
             "raw": raw.identity["sha256"],
             "rows_object": ledger.objects.put(content),
             "unreadable_object": None,
             "rows": landed.height,
             "unreadable": 0,
-        },
+        }
+        | ({"roles": dict(roles)} if roles else {}),
+        {"feeds": list(feeds)} if feeds else {},
     )
     ledger.log.append(raw)
     ledger.log.append(batch, [Parent(raw.id, "raw")])
