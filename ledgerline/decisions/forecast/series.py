@@ -47,18 +47,41 @@ def series_of(rows: pl.DataFrame, *, as_of: datetime) -> list[Series]:
         as_of: Nothing that became available later is used. Aware.
     """
     known = (
-        rows.lazy()
-        .select(SERIES_COLUMNS)
-        .filter((pl.col("available_at") <= as_of) & pl.col("amount").is_not_null())
-        .with_columns(month=pl.col("event_time").dt.offset_by("-1us").dt.truncate("1mo"))
-        .sort("entity_id", "account", "month", "available_at")
-        .unique(["entity_id", "account", "month"], keep="last", maintain_order=True)
-        .with_columns(number=pl.col("month").dt.year().cast(pl.Int64) * 12 + pl.col("month").dt.month())
+        month_versions(rows, as_of=as_of)
+        .unique(["entity_id", "account", "number"], keep="last", maintain_order=True)
         .group_by("entity_id", "account", maintain_order=True)
         .agg("number", "amount", pl.col("month").last())
         .collect()
     )
     return [_series(*row) for row in known.iter_rows()]
+
+
+def month_versions(rows: pl.DataFrame, *, as_of: datetime) -> pl.LazyFrame:
+    """Return every version of every month that was known at ``as_of``: by series and month, the newest version last.
+
+    Args:
+        rows: As for :func:`series_of`.
+        as_of: Nothing that became available later is used. Aware.
+
+    Returns:
+        ``entity_id``, ``account``, ``month`` (its first day), ``number`` (months since the year 0), ``available_at``,
+        ``amount``.
+    """
+    month = pl.col("event_time").dt.offset_by("-1us").dt.truncate("1mo")
+    return (
+        rows.lazy()
+        .select(SERIES_COLUMNS)
+        .filter((pl.col("available_at") <= as_of) & pl.col("amount").is_not_null())
+        .select(
+            "entity_id",
+            "account",
+            month.alias("month"),
+            (month.dt.year().cast(pl.Int64) * 12 + month.dt.month() - 1).alias("number"),
+            "available_at",
+            "amount",
+        )
+        .sort("entity_id", "account", "number", "available_at")
+    )
 
 
 def _series(entity: str, account: str, numbers: list[int], amounts: list[float], last: datetime) -> Series:

@@ -6,17 +6,20 @@ chosen on as many months before them, by models that knew neither.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
+import polars as pl
 
 from ledgerline.core.identity import sha256_bytes
 from ledgerline.decisions.forecast.lag_features import LEAST_HISTORY, Floats
 from ledgerline.decisions.forecast.members import TreeMember, seasonal_naive, theta
-from ledgerline.decisions.forecast.series import Series
+from ledgerline.decisions.forecast.series import series_of
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.forecast.accuracy import SeriesErrors, mase, naive2, owa_parts, smape
 from pipelines.training.forecast.fit import LinearModel, examples, fit_trees
+from pipelines.training.forecast.origins import Origin, origins
 from pipelines.training.forecast.parameters import ForecastParameters
 
 Progress = Callable[[str], None]
@@ -40,24 +43,12 @@ class Baseline(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """One moment from which every series is forecast.
-
-    Attributes:
-        histories: What was known, a series each.
-        actuals: The ``horizon`` months that came.
-    """
-
-    histories: tuple[Floats, ...]
-    actuals: tuple[Floats, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What was measured.
 
     Attributes:
         names: The series that were measured, in the order of all arrays.
+        one_calendar: Whether all of them end in the same month.
         too_short: How many series were not, because they lack the months.
         groups: Group of each series, for paired comparisons.
         chosen: The method with the smallest OWA before the test.
@@ -72,6 +63,7 @@ class Evaluation:
     """
 
     names: tuple[str, ...]
+    one_calendar: bool
     too_short: int
     groups: Floats
     chosen: Method
@@ -85,22 +77,28 @@ class Evaluation:
     residual_histories: tuple[Floats, ...]
 
 
-def evaluate(series: Sequence[Series], parameters: ForecastParameters, progress: Progress) -> Evaluation:
+def evaluate(rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParameters, progress: Progress) -> Evaluation:
     """Choose the method before the test, and measure it and its baselines on the test.
+
+    Args:
+        rows: :data:`~ledgerline.decisions.forecast.series.SERIES_COLUMNS`; further columns are ignored.
+        as_of: Nothing that became available later is used. Aware.
+        parameters: The family's.
+        progress: Told what is being done.
 
     Raises:
         TrainingRefused: No series is long enough for a test and a choice before it.
     """
     horizon = parameters.horizon
+    series = series_of(rows, as_of=as_of)
     long_enough = [each for each in series if each.values.size >= LEAST_HISTORY + 2 * horizon]
     if not long_enough:
         raise TrainingRefused(
             f"none of {len(series)} series has {LEAST_HISTORY + 2 * horizon} months: {horizon} for the test, {horizon} "
             f"for choosing before it, {LEAST_HISTORY} to look back over"
         )
-    values = [each.values for each in long_enough]
-    before, test = _origin(values, horizon, held_out=2), _origin(values, horizon, held_out=1)
-    progress(f"choosing a method on the {horizon} months before the test, {len(values):,} series")
+    before, test = origins(rows, long_enough, as_of=as_of, horizon=horizon)
+    progress(f"choosing a method on the {horizon} months before the test, {len(long_enough):,} series")
     first = parameters.model.seeds[0]
     tried = _forecasts(before, parameters, seed=first)
     chosen_by = _owa(before, tried)
@@ -111,6 +109,7 @@ def evaluate(series: Sequence[Series], parameters: ForecastParameters, progress:
     parts = {name: owa_parts(each, errors[Baseline.NAIVE2]) for name, each in errors.items()}
     return Evaluation(
         names=tuple(each.name for each in long_enough),
+        one_calendar=len({each.last_month for each in long_enough}) == 1,
         too_short=len(series) - len(long_enough),
         groups=np.array([_group(each.name, parameters.groups) for each in long_enough]),
         chosen=chosen,
@@ -122,15 +121,6 @@ def evaluate(series: Sequence[Series], parameters: ForecastParameters, progress:
         seeds=_by_seed(test, parameters, chosen, forecasts, errors[Baseline.NAIVE2], progress),
         residuals=np.array([a - f for a, f in zip(before.actuals, tried[chosen], strict=True)]),
         residual_histories=before.histories,
-    )
-
-
-def _origin(values: Sequence[Floats], horizon: int, *, held_out: int) -> Origin:
-    """Return the origin ``held_out`` horizons before the series' ends."""
-    ends = [each.size - held_out * horizon for each in values]
-    return Origin(
-        tuple(each[:end] for each, end in zip(values, ends, strict=True)),
-        tuple(each[end : end + horizon] for each, end in zip(values, ends, strict=True)),
     )
 
 
@@ -164,9 +154,10 @@ def _by_seed(
     if chosen is Method.THETA:
         return {}
     horizon = parameters.horizon
+    first, *others = parameters.model.seeds
+    found = {first: float(owa_parts(_errors(test, forecasts[chosen]), of_naive2).mean())}
     learn = examples(test.histories, horizon=horizon, origins=parameters.model.origins)
-    found = {}
-    for seed in parameters.model.seeds:
+    for seed in others:
         progress(f"measuring seed {seed}")
         member = TreeMember(fit_trees(learn, parameters.model, seed=seed))
         trees = [member.forecast(each, horizon) for each in test.histories]

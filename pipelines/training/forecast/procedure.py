@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import polars as pl
+
 from ledgerline.decisions.forecast.members import MemberKind
 from ledgerline.decisions.forecast.model import MemberSpec, ModelSpec
-from ledgerline.decisions.forecast.series import Series
+from ledgerline.decisions.forecast.series import Series, series_of
 from pipelines.training.forecast.evaluate import Evaluation, Method, Progress, evaluate
 from pipelines.training.forecast.fit import examples, fit_trees, share_of_gain
 from pipelines.training.forecast.intervals import coverage, half_widths
@@ -33,7 +35,7 @@ class TrainedForecast:
 
 
 def train_forecast(
-    series: Sequence[Series],
+    rows: pl.DataFrame,
     *,
     as_of: datetime,
     parameters: ForecastParameters,
@@ -42,10 +44,18 @@ def train_forecast(
 ) -> TrainedForecast:
     """Choose a method, measure it, and fit it on all that is known at ``as_of``.
 
+    Args:
+        rows: Months of series, every version of each; see :mod:`ledgerline.decisions.forecast.series`.
+        as_of: Nothing that became available later is used. Aware.
+        parameters: The family's.
+        leak_checks: Checks what was measured; its answers go into the report.
+        progress: Told what is being done.
+
     Raises:
         TrainingRefused: The series are too short.
     """
-    evaluation = evaluate(series, parameters, progress)
+    series = series_of(rows, as_of=as_of)
+    evaluation = evaluate(rows, as_of=as_of, parameters=parameters, progress=progress)
     widths = half_widths(evaluation.residuals, evaluation.residual_histories, parameters.levels)
     covered = coverage(
         widths, evaluation.origin.histories, evaluation.origin.actuals, evaluation.forecasts[evaluation.chosen]

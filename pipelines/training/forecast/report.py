@@ -21,6 +21,10 @@ LIMITS = (
     "Intervals follow the errors of the months before the test; their coverage on the test is measured, not promised.",
     "Without Naive2's errors as a yardstick OWA of different data cannot be compared.",
 )
+DIFFERENT_CALENDARS = (
+    "The series end in different months. Each is tested on months after its own origin, but a global model has learnt "
+    "from other series' months that lie later in the calendar."
+)
 
 
 def build_report(
@@ -56,7 +60,7 @@ def build_report(
         "seeds": _seeds(evaluation),
         "intervals": {"coverage_on_test": dict(coverage)},
         "leak_checks": list(leak_checks),
-        "limits": list(LIMITS),
+        "limits": [*LIMITS, *(() if evaluation.one_calendar else (DIFFERENT_CALENDARS,))],
         "data": {
             "as_of": instant_text(as_of),
             "series": series,

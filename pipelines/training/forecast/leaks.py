@@ -1,0 +1,140 @@
+"""Checks that nothing from the future entered the training: facts for the report, and for the gate that reads it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+from ledgerline.decisions.forecast.series import Series, series_of
+from pipelines.training.forecast.evaluate import Evaluation, evaluate
+from pipelines.training.forecast.parameters import ForecastParameters
+
+_KEY = ("entity_id", "account", "event_time", "available_at")
+_SERIES_TRIED = 40
+_TREES_TRIED = 20
+
+Recompute = Callable[[datetime], pl.DataFrame]
+"""Features computed from what was known at an instant, and from nothing that became known later."""
+
+
+class LeakCheckName(StrEnum):
+    """What is checked."""
+
+    FEATURES_KNOWN = "features_known_at_as_of"
+    TEST_UNSEEN = "test_months_unseen"
+    HISTORY_REPRODUCED = "truncated_history_reproduces_features"
+
+
+@dataclass(frozen=True, slots=True)
+class LeakCheck:
+    """One check's answer.
+
+    Attributes:
+        check: Which.
+        passed: Whether nothing was found.
+        detail: What was looked at and what was found, for the reader.
+    """
+
+    check: LeakCheckName
+    passed: bool
+    detail: str
+
+
+def check_leaks(
+    rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParameters, evaluation: Evaluation, recompute: Recompute
+) -> list[LeakCheck]:
+    """Run every check.
+
+    Args:
+        rows: The training set.
+        as_of: Its moment.
+        parameters: The family's.
+        evaluation: What was measured.
+        recompute: Computes the features again from truncated history.
+    """
+    return [
+        features_known(rows, as_of),
+        test_unseen(rows, as_of=as_of, parameters=parameters, measured=evaluation.names),
+        history_reproduced(rows, recompute),
+    ]
+
+
+def features_known(rows: pl.DataFrame, as_of: datetime) -> LeakCheck:
+    """Check that no row became known after ``as_of``."""
+    later = int((rows["available_at"] > as_of).sum())
+    return LeakCheck(
+        LeakCheckName.FEATURES_KNOWN, later == 0, f"{later} of {rows.height} rows became known after {as_of:%Y-%m-%d}"
+    )
+
+
+def test_unseen(
+    rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParameters, measured: Sequence[str]
+) -> LeakCheck:
+    """Check that other values in the test months change neither the choice nor any forecast.
+
+    The procedure itself runs twice on some series, the second time with the test months turned upside down.
+    """
+    some = [each for each in series_of(rows, as_of=as_of) if each.name in set(measured)][:_SERIES_TRIED]
+    tried = rows.join(_names(some), on=["entity_id", "account"], how="semi")
+    small = parameters.model_copy(
+        update={
+            "model": parameters.model.model_copy(update={"trees": _TREES_TRIED, "seeds": parameters.model.seeds[:1]})
+        }
+    )
+    first, second = (
+        evaluate(each, as_of=as_of, parameters=small, progress=lambda _: None)
+        for each in (tried, _with_other_endings(tried, some, small.horizon))
+    )
+    changed = [
+        *(["the choice"] if first.validation != second.validation else []),
+        *(
+            str(name)
+            for name, forecasts in first.forecasts.items()
+            if not np.array_equal(np.array(forecasts), np.array(second.forecasts[name]))
+        ),
+    ]
+    found = f"changed: {', '.join(changed)}" if changed else "neither the choice nor a forecast changed"
+    return LeakCheck(
+        LeakCheckName.TEST_UNSEEN,
+        not changed,
+        f"{len(some)} series with other values in their last {small.horizon} months: {found}",
+    )
+
+
+def history_reproduced(rows: pl.DataFrame, recompute: Recompute) -> LeakCheck:
+    """Check that features computed when nothing after half of the rows existed are the sealed ones, bit for bit."""
+    at = rows["available_at"].sort()[rows.height // 2]
+    known = rows.filter(pl.col("available_at") <= at).sort(_KEY)
+    again = recompute(at).select(rows.columns).sort(_KEY)
+    if not known.select(_KEY).equals(again.select(_KEY)):
+        differing = ["which rows there are"]
+    else:
+        differing = [name for name in rows.columns if not known[name].equals(again[name])]
+    found = f"differ in {', '.join(differing)}" if differing else f"{len(rows.columns)} columns equal to the last bit"
+    return LeakCheck(
+        LeakCheckName.HISTORY_REPRODUCED,
+        not differing,
+        f"{known.height} rows known at {at:%Y-%m-%d}, computed without anything later: {found}",
+    )
+
+
+def _names(series: Sequence[Series]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"entity_id": [each.entity_id for each in series], "account": [each.account for each in series]}
+    )
+
+
+def _with_other_endings(rows: pl.DataFrame, series: Sequence[Series], horizon: int) -> pl.DataFrame:
+    """Return the rows with the last months of each series mirrored at zero and moved."""
+    ends = _names(series).with_columns(
+        pl.Series("test_begins", [each.last_month for each in series]).dt.offset_by(f"-{horizon - 1}mo")
+    )
+    in_test = pl.col("event_time").dt.offset_by("-1us").dt.truncate("1mo") >= pl.col("test_begins")
+    return (
+        rows.join(ends, on=["entity_id", "account"])
+        .with_columns(pl.when(in_test).then(-2 * pl.col("amount") - 1).otherwise("amount").alias("amount"))
+        .drop("test_begins")
+    )
