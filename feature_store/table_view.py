@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +22,13 @@ TABLE_SEMANTICS_VERSION = 1
 """Raised when what all table views share changes a value."""
 
 _INSTANTS = ("event_time", "available_at")
+
+
+class Span(StrEnum):
+    """How long a time one file of features covers."""
+
+    MONTH = "month"
+    YEAR = "year"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class TableView:
         version: Raised whenever the computation changes a value: code has no fingerprint, so that a comment can be
             edited without parting deployed models from their features. A test that pins values notices.
         meaning: Whatever else decides a value, as JSON values, e.g. a lexicon's version.
+        file_span: How long a time one file of computed features covers; it changes no value.
     """
 
     name: str
@@ -73,6 +82,7 @@ class TableView:
     recent: Callable[[Tables, datetime], dict[str, pl.DataFrame]] | None = None
     version: int = 1
     meaning: Mapping[str, Any] = field(default_factory=dict)
+    file_span: Span = Span.MONTH
 
     def __post_init__(self) -> None:
         names = (*self.key_columns, *self.feature_names)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from feature_store.histories import Histories, Versions, as_known
 from feature_store.lookback import Lookback, Values, ratio
-from feature_store.table_view import TableFeature, TableView
+from feature_store.table_view import Span, TableFeature, TableView
 from ledgerline.core.contracts import LEDGER
 
 Months = NDArray[np.int64]
@@ -105,4 +105,5 @@ LEDGER_MONTHLY = TableView(
     key_columns=_KEYS,
     features=_features(),
     computation=_compute,
+    file_span=Span.YEAR,
 )

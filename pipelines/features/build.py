@@ -14,10 +14,10 @@ from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, content_id
+from pipelines.features.content_files import write_files
 from pipelines.features.errors import NothingAccepted, NotReproducible
 from pipelines.features.inputs import AcceptedFile, History, accepted_inputs, read_history
 from pipelines.features.manifest import Manifest, manifest_path
-from pipelines.features.months import write_months
 from pipelines.features.partitions import FORMAT_VERSION, days_of, write_missing
 from pipelines.features.seal import Sealed, seal
 from pipelines.features.tables import read_tables
@@ -182,7 +182,7 @@ def _from_tables(
         features=view.features_of(computed),
         as_of=as_of,
         inputs=tuple(accepted.file for accepted in inputs),
-        partitions=tuple(write_months(view.name, computed, workspace.path)),
+        partitions=tuple(write_files(view, computed, workspace.path)),
         online_state=_put_recent_state(ledger, view.recent(tables, as_of)) if view.recent else None,
     )
 

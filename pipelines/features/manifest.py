@@ -31,10 +31,10 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One day of features, or one month.
+    """One day of features, one month or one year.
 
     Attributes:
-        date: The UTC day or month of ``available_at``, e.g. ``2018-04-01`` or ``2018-04``.
+        date: The UTC day, month or year of ``available_at``, e.g. ``2018-04-01``, ``2018-04`` or ``2018``.
         path: Where the file lies, below the workspace.
         sha256: Hash of the file.
         rows: How many rows it holds.

@@ -95,11 +95,11 @@ def manifest_of(ledger, version):
     return json.loads(ledger.objects.get(version.manifest_sha256))
 
 
-def files_by_month(ledger, version):
+def files_by_span(ledger, version):
     return {partition["date"]: partition["path"] for partition in manifest_of(ledger, version)["partitions"]}
 
 
-def test_version_holds_what_the_view_computes_from_all_accepted_rows_month_by_month(ledger, accept):
+def test_version_holds_what_the_view_computes_from_all_accepted_rows(ledger, accept):
     accept(ledger, "ledger", figures(6, 16))
     accept(ledger, "ledger", figures(0, 6))
 
@@ -107,11 +107,11 @@ def test_version_holds_what_the_view_computes_from_all_accepted_rows_month_by_mo
 
     expected = LEDGER_MONTHLY.compute({"ledger": pl.concat([figures(0, 6), figures(6, 16)])})
     assert read_features(ledger, version.id).collect().equals(expected)
-    assert (version.rows, version.partitions, version.built) == (32, 16, True)
+    assert (version.rows, version.partitions, version.built) == (32, 2, True)
     manifest = manifest_of(ledger, version)
     assert manifest["features"] == list(LEDGER_MONTHLY.feature_names)
     assert manifest["online_state"] is None
-    assert list(files_by_month(ledger, version))[:2] == ["2023-02", "2023-03"]
+    assert list(files_by_span(ledger, version)) == ["2023", "2024"]
 
 
 def test_rows_that_became_available_later_are_not_read(ledger, accept):
@@ -134,25 +134,27 @@ def test_building_again_changes_nothing(ledger, accept, fingerprints):
     assert (again.id, again.built, after) == (first.id, False, before)
 
 
-def test_new_month_and_restated_month_touch_only_the_files_that_they_change(ledger, accept):
+def test_new_and_restated_figures_touch_only_the_files_that_they_change(ledger, accept):
     accept(ledger, "ledger", figures(0, 12))
-    first = files_by_month(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
+    first = files_by_span(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
     folder = ledger.settings.workspace_path
-    written = {path: (folder / path).stat().st_mtime_ns for path in first.values()}
+    written = (folder / first["2023"]).stat().st_mtime_ns
 
     accept(ledger, "ledger", figures(12, 13))
-    second = files_by_month(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
+    second = files_by_span(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
     accept(ledger, "ledger", figures(10, 11, factor=2.0, known=timedelta(days=70)))  # known from 2024-02-09 on
-    third = files_by_month(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
+    third = files_by_span(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
 
-    assert {month for month in second if second[month] != first.get(month)} == {"2024-02"}
-    assert all((folder / path).stat().st_mtime_ns == at for path, at in written.items())
+    assert second == first | {"2024": second["2024"]}
+    assert second["2024"] != first["2024"]
     assert third == second  # nothing was decided after the restatement yet
 
     accept(ledger, "ledger", figures(13, 15))
-    fourth = files_by_month(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
-    assert {month for month in fourth if fourth[month] != third.get(month)} == {"2024-03", "2024-04"}
-    assert pl.read_parquet(folder / fourth["2024-03"])["lag_3"].to_list() == [2 * (100 + 7 * 10)] * 2
+    fourth = files_by_span(ledger, build(ledger, "ledger_monthly", as_of=AS_OF))
+    assert fourth == third | {"2024": fourth["2024"]}
+    march = pl.read_parquet(folder / fourth["2024"]).filter(pl.col("event_time") == datetime(2024, 3, 1, tzinfo=UTC))
+    assert march["lag_3"].to_list() == [2 * (100 + 7 * 10)] * 2
+    assert (folder / fourth["2023"]).stat().st_mtime_ns == written
 
 
 def test_order_in_which_files_came_does_not_matter(open_home, accept):
@@ -167,17 +169,17 @@ def test_order_in_which_files_came_does_not_matter(open_home, accept):
 def test_damaged_file_is_written_again_and_any_version_is_restored_byte_for_byte(ledger, accept, tmp_path):
     accept(ledger, "ledger", figures(0, 3))
     first = build(ledger, "ledger_monthly", as_of=AS_OF)
-    path = files_by_month(ledger, first)["2023-03"]
+    path = files_by_span(ledger, first)["2023"]
     sealed = (ledger.settings.workspace_path / path).read_bytes()
     (ledger.settings.workspace_path / path).write_bytes(sealed[:-1])
-    accept(ledger, "ledger", figures(3, 4))
+    accept(ledger, "ledger", figures(12, 13))
 
     build(ledger, "ledger_monthly", as_of=AS_OF)
 
     assert (ledger.settings.workspace_path / path).read_bytes() == sealed
     restored = restore(ledger, first.id, tmp_path / "restored")
     assert (tmp_path / "restored" / path).read_bytes() == sealed
-    assert len(restored) == 4
+    assert len(restored) == 2
 
 
 def test_view_that_computes_other_values_from_the_same_inputs_is_noticed(ledger, accept, monkeypatch):
@@ -209,6 +211,7 @@ def test_daily_prices_keep_the_recent_past_that_live_features_go_on_from(ledger,
     assert kept["prices_daily"].equals(recent_state(tables, AS_OF)["prices_daily"])
     assert {role for role, _ in ledger.log.parents(version.id)} == {"accepted"}
     assert len(ledger.log.parents(version.id)) == 2
+    assert list(files_by_span(ledger, version)) == ["2024-01", "2024-02", "2024-03"]
 
 
 def test_applications_of_several_lenders_stand_in_one_version_without_protected_columns(ledger, accept):
