@@ -21,7 +21,7 @@ def figures_table(report: Mapping[str, Any]) -> Table:
     title = f"{report['family']}: {folds} test folds, mean ± std, {timing}"
     table = Table("model", *(_heading(report, metric) for metric in metrics), title=title)
     for model in dict.fromkeys((report["model"], *report["baselines"], *summary)):
-        if model in summary:
+        if any(metric in summary.get(model, {}) for metric in metrics):
             ours = model == report["model"]
             cells = (_cell(summary[model].get(metric)) for metric in metrics)
             table.add_row(f"{_worded(model)}{' (ours)' * ours}", *cells, style="bold" if ours else None)

@@ -1,5 +1,7 @@
 """Every DAG of the fraud line, run by Airflow on a tiny world, one after the other as assets would set them off."""
 
+import io
+import json
 import subprocess
 import sys
 import uuid
@@ -8,14 +10,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from ledgerline.audit import Kind
+from ledgerline.decisions.bundle import load_bundle
 from ledgerline.decisions.deployment import current
+from ledgerline.decisions.fraud import FraudModel
+from ledgerline.decisions.fraud_answer import judge_payment
 from ledgerline.launch.environment import settings_environment
 from ledgerline.launch.ports import free_port
+from pipelines.features import read_features
 from pipelines.orchestration.await_approval import REJECT, SIGNED, AwaitApproval
 from pipelines.promotion import evaluate_gates
 from pipelines.promotion.demo_approver import DemoApprover
@@ -57,21 +64,6 @@ def test_ingestion_lands_judges_and_publishes_every_dataset(world, ingested):
         assert extra["rows"] == sum(receipt.identity["accepted"] for receipt in ours) > 0
 
 
-def test_ingesting_again_records_nothing_new_and_publishes_the_same(world, ingested, built):
-    leaves, events = len(world.ledger.log.leaves(Kind.LANDED_BATCH)), world.asset_events()
-    again = world.run("ingest_business")
-    assert again.state == "success"
-    assert len(world.ledger.log.leaves(Kind.LANDED_BATCH)) == leaves
-    before = sorted((name, extra) for name, extra in events if name.startswith("accepted/"))
-    assert sorted(world.asset_events()[len(events) :]) == before
-
-
-def test_a_domain_that_the_source_lacks_ends_green_with_nothing(world, ingested):
-    run = world.run("ingest_alternative")
-    assert run.state == "success"
-    assert run.tasks == {"datasets": "success", "ingest": "skipped", "publish": "skipped"}
-
-
 def test_building_publishes_the_feature_version(world, built):
     (version,) = world.ledger.log.leaves(Kind.FEATURE_VERSION)
     assert built.state == "success"
@@ -79,12 +71,16 @@ def test_building_publishes_the_feature_version(world, built):
     assert extra["feature_version"] == version.id
 
 
-def test_building_again_finds_nothing_due_and_publishes_nothing(world, built):
-    events = world.asset_events()
-    again = world.run("build_features")
-    assert again.state == "success"
-    assert again.tasks == {"due": "success", "build": "skipped"}
-    assert world.asset_events() == events
+def test_doing_it_again_records_nothing_new_and_publishes_only_what_came_in(world, built):
+    leaves, events = len(world.ledger.log.leaves(Kind.LANDED_BATCH)), world.asset_events()
+    ingested, lacking, building = world.run_all("ingest_business", "ingest_alternative", "build_features")
+    assert [run.state for run in (ingested, lacking, building)] == ["success"] * 3
+    assert len(world.ledger.log.leaves(Kind.LANDED_BATCH)) == leaves
+    before = sorted((name, extra) for name, extra in events if name.startswith("accepted/"))
+    assert sorted(world.asset_events()[len(events) :]) == before
+    # A domain that the source lacks ends green with nothing, and nothing is due.
+    assert lacking.tasks == {"datasets": "success", "ingest": "skipped", "publish": "skipped"}
+    assert building.tasks == {"due": "success", "build": "skipped"}
 
 
 def test_training_says_which_run_asked_and_publishes_the_bundle(world, trained, bundle):
@@ -162,6 +158,43 @@ def test_an_approved_model_is_deployed_and_the_scoring_job_takes_it_up(world, bu
     finally:
         scoring.terminate()
         scoring.wait(30)
+
+
+def test_the_newest_batch_gets_the_live_jobs_answers_and_models_are_watched(world, bundle):
+    assert current(world.ledger, "fraud").bundle == bundle
+    runs = world.run_all("score_batch", "score_batch", "monitor_models")
+    assert [run.state for run in runs] == ["success"] * 3, runs[0].log[-3000:]
+    (batch,) = world.ledger.log.leaves(Kind.SCORED_BATCH)
+    answers = pl.read_parquet(io.BytesIO(world.ledger.objects.get(batch.identity["sha256"])))
+    receipts = world.ledger.log.leaves(Kind.VALIDATION_RECEIPT, dataset="transactions")
+    assert batch.identity["receipt"] == receipts[-1].id
+    assert answers.height == batch.identity["rows"] == receipts[-1].identity["accepted"]
+    model = FraudModel.load(load_bundle(world.ledger.objects, bundle))
+    rows = read_features(world.ledger, batch.identity["feature_version"]).collect()
+    vectors = {row["transaction_id"]: {name: row[name] for name in model.features} for row in rows.to_dicts()}
+    for answer in answers.to_dicts():
+        live = judge_payment(model, vectors[answer["transaction_id"]])
+        assert (answer["score"], answer["verdict"]) == (live["score"], live["verdict"])
+        assert answer["reasons"] == [reason["code"] for reason in live["reasons"]]
+    assert set(answers["verdict"]) == {"alert", "pass"}
+
+
+def test_monitoring_alerts_only_about_what_exceeds_its_limit(world, bundle):
+    (first,) = world.ledger.log.leaves(Kind.MONITORING)
+    report = json.loads(world.ledger.objects.get(first.identity["report"]))
+    assert report["drift"]["fraud"]["bundle"] == bundle
+    assert set(report["drift"]["fraud"]["features"]) == set(load_bundle(world.ledger.objects, bundle).fields.features)
+    assert set(report["freshness"]) == {"transactions", "fraud_labels"}
+    alerts = [extra for name, extra in world.asset_events() if name == "alerts/models"]
+    assert bool(alerts) is bool(report["exceeded"])
+
+    path = world.settings.project / "policies" / "monitoring.yaml"
+    limits = yaml.safe_load(path.read_text())
+    limits["freshness"]["days"]["transactions"] = 0.001
+    path.write_text(yaml.safe_dump(limits))
+    world.run("monitor_models")
+    newest = [extra for name, extra in world.asset_events() if name == "alerts/models"][-1]
+    assert [sentence for sentence in newest["exceeded"] if sentence.startswith("transactions: the newest row is of")]
 
 
 def _let_every_model_pass(world):
