@@ -15,6 +15,7 @@ from ledgerline.core.contracts import CORPORATE_ACTIONS, MACRO_SERIES, POSTS, PR
 
 _KEYS = ("symbol", "instrument", "event_time", "available_at")
 _EQUITY, _INDEX = "equity", "index"
+_INDEXES = 1_000  # more than there are, so that an instant and a place among them fit into one number
 _OF_THE_INDEX = ("return_1d", "return_5d", "return_20d", "volatility_20d")
 
 
@@ -50,10 +51,12 @@ def _finite(name: str) -> pl.Expr:
 
 
 def _market(shares: pl.DataFrame, index: pl.DataFrame) -> pl.DataFrame:
-    """Return what an index did up to its newest session that was known; of several, the first by symbol."""
+    """Return what the index did in the newest session known; of several in one session, that first by symbol."""
     named = {name: f"market_{name}" for name in _OF_THE_INDEX}
-    main = index.filter(pl.col("symbol") == pl.col("symbol").min()).sort("available_at", "event_time")
-    newest = main.filter(pl.col("event_time") == pl.col("event_time").cum_max())
+    place = pl.col("symbol").rank("dense", descending=True).cast(pl.Int64)
+    preference = pl.col("event_time").to_physical() * _INDEXES + place
+    arrived = index.with_columns(preference=preference).sort("available_at", "preference")
+    newest = arrived.filter(pl.col("preference") == pl.col("preference").cum_max())
     at_once = newest.unique("available_at", keep="last", maintain_order=True)
     known = at_once.select("available_at", *_OF_THE_INDEX).rename(named)
     return shares.select("available_at").join_asof(known, on="available_at", strategy="backward").drop("available_at")

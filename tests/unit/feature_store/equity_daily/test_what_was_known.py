@@ -1,5 +1,7 @@
 """Bars as they were known: restated, late and missing ones, splits, symbols that change."""
 
+from itertools import pairwise
+
 import polars as pl
 import pytest
 
@@ -199,6 +201,21 @@ def test_index_gives_no_row_but_is_the_market_of_the_shares(market, walk):
 
     assert {symbol for symbol, _ in rows} == {"AAA"}
     assert rows["AAA", 9]["market_return_5d"] == pytest.approx(levels[8] / levels[3] - 1)
+
+
+def test_of_two_indexes_the_first_by_symbol_counts_from_when_it_is_known(market, walk):
+    levels = {name: walk(10, seed=seed) for seed, name in enumerate(("INDEX", "BROAD"), start=4)}
+    for session in range(10):
+        market.bar("AAA", session, 100.0)
+        market.bar("INDEX", session, levels["INDEX"][session], asset_class="index")
+        if session >= 4:
+            market.bar("BROAD", session, levels["BROAD"][session], asset_class="index", known=max(session, 6))
+
+    rows = market.features()
+
+    changes = {name: [None, *(b / a - 1 for a, b in pairwise(closes))] for name, closes in levels.items()}
+    assert rows["AAA", 5]["market_return_1d"] == pytest.approx(changes["INDEX"][5])
+    assert rows["AAA", 6]["market_return_1d"] == pytest.approx(changes["BROAD"][6])
 
 
 def test_prices_alone_are_enough(plain):
