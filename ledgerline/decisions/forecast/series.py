@@ -1,4 +1,4 @@
-"""From rows of the ledger's features to series: one a book and account, monthly, without gaps."""
+"""From months of the books to series: one a book and account, monthly, without gaps."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ import polars as pl
 from ledgerline.decisions.forecast.lag_features import Floats
 
 SERIES_COLUMNS = ("entity_id", "account", "event_time", "available_at", "amount")
-"""The columns that a series is made of, among those of the view ``ledger_monthly``."""
+"""The columns that a series is made of, among those of the contract ``ledger``."""
 
 
 @dataclass(frozen=True, slots=True)

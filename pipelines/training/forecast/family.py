@@ -33,7 +33,7 @@ class ForecastFamily:
         return training_set_spec()
 
     def dataset(self, ledger: Ledger, version: RecordedLeaf, parameters: ForecastParameters) -> SealedTrainingSet:
-        """Keep the rows known at the version's ``as_of``."""
+        """Keep every month known at the version's ``as_of``, with its corrections."""
         from pipelines.training.forecast.sealed import seal_training_set
 
         return seal_training_set(ledger, version)
@@ -42,6 +42,7 @@ class ForecastFamily:
         self, ledger: Ledger, dataset: SealedTrainingSet, parameters: ForecastParameters, say: Progress
     ) -> TrainedForecast:
         """Choose before the test, measure on it, and fit on all months."""
+        from pipelines.features import read_features
         from pipelines.training.forecast.leaks import check_leaks
         from pipelines.training.forecast.sealed import recomputed_features
 
@@ -51,6 +52,7 @@ class ForecastFamily:
                 as_of=dataset.as_of,
                 parameters=parameters,
                 evaluation=evaluation,
+                features=read_features(ledger, dataset.manifest.version).collect(),
                 recompute=lambda at: recomputed_features(ledger, dataset.manifest, at),
             )
             return [asdict(check) for check in found]

@@ -44,7 +44,13 @@ class LeakCheck:
 
 
 def check_leaks(
-    rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParameters, evaluation: Evaluation, recompute: Recompute
+    rows: pl.DataFrame,
+    *,
+    as_of: datetime,
+    parameters: ForecastParameters,
+    evaluation: Evaluation,
+    features: pl.DataFrame,
+    recompute: Recompute,
 ) -> list[LeakCheck]:
     """Run every check.
 
@@ -53,12 +59,13 @@ def check_leaks(
         as_of: Its moment.
         parameters: The family's.
         evaluation: What was measured.
+        features: The sealed features of the version that the training set belongs to.
         recompute: Computes the features again from truncated history.
     """
     return [
         features_known(rows, as_of),
         test_unseen(rows, as_of=as_of, parameters=parameters, measured=evaluation.names),
-        history_reproduced(rows, recompute),
+        history_reproduced(features, recompute),
     ]
 
 
@@ -104,20 +111,20 @@ def test_unseen(
     )
 
 
-def history_reproduced(rows: pl.DataFrame, recompute: Recompute) -> LeakCheck:
-    """Check that features computed when nothing after half of the rows existed are the sealed ones, bit for bit."""
-    at = rows["available_at"].sort()[rows.height // 2]
-    known = rows.filter(pl.col("available_at") <= at).sort(_KEY)
-    again = recompute(at).select(rows.columns).sort(_KEY)
-    if not known.select(_KEY).equals(again.select(_KEY)):
+def history_reproduced(features: pl.DataFrame, recompute: Recompute) -> LeakCheck:
+    """Check that features computed when nothing after half of them existed are the sealed ones, bit for bit."""
+    at = features["available_at"].sort()[features.height // 2]
+    sealed = features.filter(pl.col("available_at") <= at).sort(_KEY)
+    again = recompute(at).select(features.columns).sort(_KEY)
+    if not sealed.select(_KEY).equals(again.select(_KEY)):
         differing = ["which rows there are"]
     else:
-        differing = [name for name in rows.columns if not known[name].equals(again[name])]
-    found = f"differ in {', '.join(differing)}" if differing else f"{len(rows.columns)} columns equal to the last bit"
+        differing = [name for name in features.columns if not sealed[name].equals(again[name])]
+    found = f"differ in {', '.join(differing)}" if differing else f"{features.width} columns equal to the last bit"
     return LeakCheck(
         LeakCheckName.HISTORY_REPRODUCED,
         not differing,
-        f"{known.height} rows known at {at:%Y-%m-%d}, computed without anything later: {found}",
+        f"{sealed.height} rows known at {at:%Y-%m-%d}, computed without anything later: {found}",
     )
 
 

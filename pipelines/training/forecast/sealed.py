@@ -1,4 +1,4 @@
-"""Record the training set of a feature version, and compute its features again from an earlier moment."""
+"""Record the training set of a feature version: every month of the books, with every correction."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,10 +8,12 @@ import polars as pl
 from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.core.identity import content_id, source_fingerprint
 from ledgerline.decisions.forecast.model import FAMILY
-from pipelines.features import read_features
+from ledgerline.decisions.forecast.series import SERIES_COLUMNS
 from pipelines.features.manifest import Manifest
-from pipelines.training.inputs import accepted_rows, feature_manifest
+from pipelines.training.inputs import accepted_rows, feature_manifest, inputs_of
 from pipelines.training.sealed import SealedTrainingSet, same_view, seal
+
+_LEDGER = "ledger"
 
 
 def training_set_spec() -> str:
@@ -20,25 +22,38 @@ def training_set_spec() -> str:
 
 
 def seal_training_set(ledger: Ledger, version: RecordedLeaf) -> SealedTrainingSet:
-    """Keep every feature row that was known at the version's ``as_of``, and record the leaf.
-
-    What is forecast is what the rows hold: there are no labels beside them.
+    """Keep every month known at the version's ``as_of``, and record the leaf.
 
     Raises:
-        TrainingRefused: The version was built from another definition than this code's view.
+        TrainingRefused: The version's inputs are missing, changed, or of another definition than this code's view.
     """
     manifest = feature_manifest(ledger, version)
     same_view(manifest)
-    rows = read_features(ledger, version.id).filter(pl.col("available_at") <= manifest.as_of).collect()
     return seal(
         ledger,
         family=FAMILY,
         version=version,
         manifest=manifest,
-        frame=rows,
+        frame=known_months(ledger, manifest),
         spec=training_set_spec(),
-        labels=[],
+        labels=[file.receipt for file in inputs_of(manifest, _LEDGER)],
     )
+
+
+def known_months(ledger: Ledger, manifest: Manifest) -> pl.DataFrame:
+    """Return the months that a feature version was built from, as far as they were known at its ``as_of``.
+
+    A month has one row of features, decided when it was first known. Corrections are further rows here: a forecast
+    starts from the books as they stand.
+
+    Returns:
+        :data:`~ledgerline.decisions.forecast.series.SERIES_COLUMNS`, by series, month and arrival.
+
+    Raises:
+        TrainingRefused: The version's inputs are missing or changed.
+    """
+    rows = accepted_rows(ledger, manifest, _LEDGER, SERIES_COLUMNS)
+    return rows.filter(pl.col("available_at") <= manifest.as_of).sort(SERIES_COLUMNS)
 
 
 def recomputed_features(ledger: Ledger, manifest: Manifest, at: datetime) -> pl.DataFrame:
