@@ -51,12 +51,12 @@ class World:
         return {**found, "LEDGERLINE_ACTOR": "airflow"}
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None, **environment: str) -> Run:
-        return self.run_all(dag_id, conf=conf, **environment)[0]
+        return self.run_all((dag_id, conf), **environment)[0]
 
-    def run_all(self, *dag_ids: str, conf: dict[str, Any] | None = None, **environment: str) -> list[Run]:
+    def run_all(self, *runs: tuple[str, dict[str, Any] | None], **environment: str) -> list[Run]:
         """Run DAGs one after the other in one process, which imports everything once; they share the log."""
         completed = subprocess.run(
-            [sys.executable, RUN_DAG, json.dumps(conf), *dag_ids],
+            [sys.executable, RUN_DAG, json.dumps(runs)],
             env={**self.environment, **environment},
             capture_output=True,
             text=True,

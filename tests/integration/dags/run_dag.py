@@ -1,4 +1,4 @@
-"""Run DAGs in this process with `dag.test()`, one after the other: `run_dag.py CONF DAG...`.
+"""Run DAGs in this process with `dag.test()`, one after the other: `run_dag.py '[["DAG", CONF], ...]'`.
 
 The last line of output is JSON, one run a DAG. Started by the tests with an Airflow home of its own.
 """
@@ -11,14 +11,15 @@ from typing import Any
 from airflow.configuration import conf
 from airflow.dag_processing.dagbag import BundleDagBag
 
-configuration, *names = json.loads(sys.argv[1]), *sys.argv[2:]
 folder = Path(conf.get("core", "dags_folder"))
-bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder")
 
 
-def tested(dag_id: str) -> dict[str, Any]:
+def tested(dag_id: str, configuration: dict[str, Any] | None) -> dict[str, Any]:
     """Run one DAG; return its run's state, id and tasks."""
-    run = bag.dags[dag_id].test(run_conf=configuration or None)
+    own = folder / f"{dag_id}.py"
+    file = own if own.exists() else folder / f"{dag_id.partition('_')[0]}_models.py"
+    bag = BundleDagBag(file, bundle_path=folder, bundle_name="dags-folder")
+    run = bag.dags[dag_id].test(run_conf=configuration)
     tasks = {
         (f"{task.task_id}[{task.map_index}]" if task.map_index >= 0 else task.task_id): str(task.state)
         for task in run.get_task_instances()
@@ -26,4 +27,4 @@ def tested(dag_id: str) -> dict[str, Any]:
     return {"state": str(run.state), "run_id": run.run_id, "tasks": tasks}
 
 
-sys.stdout.write("\n" + json.dumps([tested(name) for name in names]) + "\n")
+sys.stdout.write("\n" + json.dumps([tested(*each) for each in json.loads(sys.argv[1])]) + "\n")

@@ -73,7 +73,9 @@ def test_building_publishes_the_feature_version(world, built):
 
 def test_doing_it_again_records_nothing_new_and_publishes_only_what_came_in(world, built):
     leaves, events = len(world.ledger.log.leaves(Kind.LANDED_BATCH)), world.asset_events()
-    ingested, lacking, building = world.run_all("ingest_business", "ingest_alternative", "build_features")
+    ingested, lacking, building = world.run_all(
+        ("ingest_business", None), ("ingest_alternative", None), ("build_features", None)
+    )
     assert [run.state for run in (ingested, lacking, building)] == ["success"] * 3
     assert len(world.ledger.log.leaves(Kind.LANDED_BATCH)) == leaves
     before = sorted((name, extra) for name, extra in events if name.startswith("accepted/"))
@@ -91,18 +93,14 @@ def test_training_says_which_run_asked_and_publishes_the_bundle(world, trained, 
     assert ("models/fraud", {"bundle": bundle}) in world.asset_events()
 
 
-def test_promotion_without_a_model_fails_and_says_what_to_do(world, ingested):
-    run = world.run("promote_fraud")
-    assert run.state == "failed"
-    assert "which model?" in run.log
-
-
-def test_a_refused_model_ends_the_run_cleanly_with_the_reason(world, bundle):
-    run = world.run("promote_fraud", {"bundle": bundle})
-    assert run.state == "success"
-    assert run.tasks == {"gates": "success", "await_approval": "skipped", "deploy": "skipped", "loaded": "skipped"}
-    assert "refused by the gates: " in run.log
+def test_a_refused_model_ends_the_run_cleanly_with_the_reason_and_none_at_all_fails_it(world, bundle):
+    refused, lacking = world.run_all(("promote_fraud", {"bundle": bundle}), ("promote_fraud", None))
+    assert refused.state == "success"
+    assert refused.tasks == {"gates": "success", "await_approval": "skipped", "deploy": "skipped", "loaded": "skipped"}
+    assert "refused by the gates: " in refused.log
     assert current(world.ledger, "fraud") is None
+    assert lacking.state == "failed"
+    assert "which model?" in lacking.log
 
 
 @pytest.fixture
@@ -162,7 +160,7 @@ def test_an_approved_model_is_deployed_and_the_scoring_job_takes_it_up(world, bu
 
 def test_the_newest_batch_gets_the_live_jobs_answers_and_models_are_watched(world, bundle):
     assert current(world.ledger, "fraud").bundle == bundle
-    runs = world.run_all("score_batch", "score_batch", "monitor_models")
+    runs = world.run_all(("score_batch", None), ("score_batch", None), ("monitor_models", None))
     assert [run.state for run in runs] == ["success"] * 3, runs[0].log[-3000:]
     (batch,) = world.ledger.log.leaves(Kind.SCORED_BATCH)
     answers = pl.read_parquet(io.BytesIO(world.ledger.objects.get(batch.identity["sha256"])))
