@@ -123,6 +123,7 @@ _ESSENCE = {
     Kind.APPROVAL: "signed by {i[approver]} as {i[role]} for {i[environment]}, until {i[expires_at]}",
     Kind.DEPLOYMENT: "{i[family]} to {i[job]} in {i[environment]}, at {d[deployed_at]}",
     Kind.DECISION: "{i[family]} decision {i[decision_id]}, at {d[decided_at]}",
+    Kind.FORECAST: "{i[series]:,} series by {d[model]}, CSV sha256 {i[csv]}",
     Kind.SCORED_BATCH: "{i[family]}: {i[rows]:,} rows scored  sha256 {i[sha256]}",
     Kind.ORDER_INTENT: "{i[side]} {i[quantity]} {i[symbol]} after session {i[session]}, {i[client_order_id]}",
     Kind.VENUE_EVENT: "the venue says {i[status]} of {i[client_order_id]}",

@@ -1,12 +1,19 @@
 """Verbs about forecasts: publish them by the model in force, show what was published."""
 
+from typing import TYPE_CHECKING
+
 import typer
-from rich.markup import escape
+from rich.table import Table
 
 from ledgerline.audit import Kind, Ledger
 from ledgerline.cli.summary import show_trace
 from ledgerline.cli.terminal import OUT, open_ledger, progress
 from ledgerline.core.errors import LedgerlineError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MONTHS = 6
 
 forecast = typer.Typer(no_args_is_help=True, help="Forecasts of the books: `publish`, `show`.")
 
@@ -42,10 +49,36 @@ def forecast_show() -> None:
 
 
 def show_forecast(ledger: Ledger) -> bool:
-    """Show the newest published forecast; return whether every raw byte behind it still holds."""
-    newest = ledger.log.latest(Kind.FORECAST)
-    if newest is None:
+    """Show the newest published forecasts; return whether every raw byte behind them still holds."""
+    import polars as pl
+
+    from pipelines.publishing import last_published
+
+    published = last_published(ledger)
+    if published is None:
         OUT.print("[yellow]No forecast has been published.[/yellow]")
         return False
-    OUT.print(escape(str(dict(newest.identity))))
-    return show_trace(ledger, newest.id)
+    leaf = ledger.log.get(published.id)
+    rows = pl.read_parquet(published.parquet)
+    OUT.print(
+        _excerpt(rows, f"{leaf.identity['series']:,} series forecast by {leaf.detail['model']}, the first of them")
+    )
+    for name, path in (("CSV", published.csv), ("Parquet", published.parquet), ("Plot", published.plot)):
+        OUT.print(f"{name:<10}{path}")
+    OUT.print(f"{'Explore':<10}{published.page.as_uri()}")
+    OUT.print("\nOne published forecast, and the way back")
+    OUT.print(f"[bold]ledgerline trace {published.id[:16]}[/bold]")
+    return show_trace(ledger, published.id)
+
+
+def _excerpt(rows: "pl.DataFrame", title: str) -> Table:
+    """Return the next months of one series as a table; the interval shown is the widest."""
+    first = rows.head(1).to_dicts()[0]
+    series = rows.join(rows.head(1).select("entity_id", "account"), on=["entity_id", "account"], how="semi")
+    level = max((int(name.removeprefix("low_")) for name in rows.columns if name.startswith("low_")), default=None)
+    interval = [] if level is None else [f"{level} % interval"]
+    table = Table("month", "expected", *interval, title=f"{title}: {first['entity_id']} {first['account']}")
+    for row in series.head(_MONTHS).to_dicts():
+        bounds = [] if level is None else [f"{row[f'low_{level}']:,.1f} to {row[f'high_{level}']:,.1f}"]
+        table.add_row(f"{row['month']:%Y-%m}", f"{row['expected']:,.1f}", *bounds)
+    return table
