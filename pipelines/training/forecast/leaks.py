@@ -64,7 +64,7 @@ def check_leaks(
     """
     return [
         features_known(rows, as_of),
-        test_unseen(rows, as_of=as_of, parameters=parameters, measured=evaluation.names),
+        months_unseen(rows, as_of=as_of, parameters=parameters, measured=evaluation.names),
         history_reproduced(features, recompute),
     ]
 
@@ -77,7 +77,7 @@ def features_known(rows: pl.DataFrame, as_of: datetime) -> LeakCheck:
     )
 
 
-def test_unseen(
+def months_unseen(
     rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParameters, measured: Sequence[str]
 ) -> LeakCheck:
     """Check that other values in the test months change neither the choice nor any forecast.

@@ -1,8 +1,8 @@
 """The forecast family's parameters, checked."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipelines.training.errors import TrainingRefused
 
@@ -42,15 +42,22 @@ class ForecastParameters(_Section):
         feature_view: The view whose rows hold the series.
         horizon: Months ahead; as many are held out for the test, and as many before them for choosing the method.
         groups: Into how many groups the series are dealt for paired comparisons.
-        levels: Coverages of the intervals that are published.
+        levels: Coverages of the intervals that are published, rising.
         model: The global trees.
     """
 
     feature_view: str
     horizon: int = Field(gt=0, le=36)
     groups: int = Field(ge=4, le=50)
-    levels: tuple[float, ...] = Field(min_length=1)
+    levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
     model: TreeParameters
+
+    @field_validator("levels")
+    @classmethod
+    def _rise(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if list(levels) != sorted(set(levels)):
+            raise ValueError("levels of coverage must rise")
+        return levels
 
     @classmethod
     def checked(cls, raw: dict[str, Any]) -> "ForecastParameters":
