@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ledgerline.decisions.bundle.lightgbm_text import read_lightgbm
 from ledgerline.decisions.bundle.manifest import ModelFormat
 from ledgerline.decisions.bundle.refusal import BundleRefused, RefusalReason
 from ledgerline.decisions.bundle.store import Bundle
@@ -60,10 +61,14 @@ class _XgboostTrees:
     def __init__(self, bundle: Bundle) -> None:
         import xgboost
 
+        content = bundle.model_bytes
+        if not (content.startswith(b"{") and content.endswith(b"}")):
+            # The library aborts the process over no bytes at all, and trusts the lengths within cut-off ones.
+            raise _unreadable(bundle, ValueError("it is no whole Universal Binary JSON object"))
         self._names = list(bundle.fields.features)
         self._booster = xgboost.Booster()
         try:
-            self._booster.load_model(bytearray(bundle.model_bytes))
+            self._booster.load_model(bytearray(content))
             # One row is answered in less time than waking a second thread takes.
             self._booster.set_param({"nthread": 1})
         except xgboost.core.XGBoostError as unreadable:
@@ -84,11 +89,9 @@ class _XgboostTrees:
 
 class _LightgbmTrees:
     def __init__(self, bundle: Bundle) -> None:
-        import lightgbm
-
         try:
-            self._booster = lightgbm.Booster(model_str=bundle.model_bytes.decode())
-        except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as unreadable:
+            self._booster = read_lightgbm(bundle.model_bytes.decode())
+        except ValueError as unreadable:
             raise _unreadable(bundle, unreadable) from unreadable
         _require_features(bundle, self._booster.feature_name())
 

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from ledgerline.decisions.forecast.lag_features import LEAST_HISTORY, SEASON, Floats, lag_features, level
+from ledgerline.decisions.bundle.lightgbm_text import read_lightgbm
+from ledgerline.decisions.forecast.lag_features import FEATURES, LEAST_HISTORY, SEASON, Floats, lag_features, level
 
 
 class MemberKind(StrEnum):
@@ -57,14 +58,7 @@ class TreeMember:
     """
 
     def __init__(self, text: str) -> None:
-        import lightgbm
-
-        try:
-            self._booster = lightgbm.Booster(model_str=text)
-        except lightgbm.basic.LightGBMError as unreadable:
-            raise ValueError(f"the LightGBM member cannot be read: {unreadable}") from unreadable
-        from ledgerline.decisions.forecast.lag_features import FEATURES
-
+        self._booster = read_lightgbm(text)
         if tuple(self._booster.feature_name()) != FEATURES:
             raise ValueError(f"the LightGBM member takes {self._booster.feature_name()}, this code computes {FEATURES}")
 

@@ -108,6 +108,12 @@ def test_a_gain_that_the_policy_finds_too_small_is_refused(line: ModuleType, tmp
     assert refused_by(evaluate_gates(ledger, line.train(ledger))) == ["beats_baselines"]
 
 
+def test_more_of_a_metric_of_which_less_is_better_is_refused(ledger: Ledger, line: ModuleType) -> None:
+    figures = line.report()
+    figures["metrics"]["average_precision"]["higher_is_better"] = False
+    assert refused_by(evaluate_gates(ledger, line.train(ledger, figures=figures))) == ["beats_baselines"]
+
+
 def test_one_fold_is_too_few_to_be_sure(ledger: Ledger, line: ModuleType) -> None:
     leaf = evaluate_gates(ledger, line.train(ledger, figures=line.report(folds=1)))
     assert refused_by(leaf) == ["beats_baselines"]
