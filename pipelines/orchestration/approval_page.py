@@ -73,6 +73,7 @@ def _figures(report: Mapping[str, Any]) -> list[str]:
     rows = [
         (f"**{model}**" if model == report.get("model") else model, *(_cell(figures, metric) for metric in metrics))
         for model, figures in summary.items()
+        if any(metric in figures for metric in metrics)
     ]
     timing = "out of time" if report.get("out_of_time", True) else "**not out of time**: the source has no dates"
     return [

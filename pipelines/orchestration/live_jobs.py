@@ -15,8 +15,8 @@ _SECONDS = 5.0
 def readiness(family: str, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Return what the live job of a family says it serves; empty while it does not answer.
 
-    Where the jobs are comes from ``LEDGERLINE_SCORING_URL`` and ``LEDGERLINE_TRADING_URL``, or else from the settings. A
-    trading job that listens on another machine's loopback is ``none``: its last word is read from the evidence.
+    Where the jobs are comes from ``LEDGERLINE_SCORING_URL`` and ``LEDGERLINE_TRADING_URL``, or else from the settings.
+    A trading job that listens on another machine's loopback is ``none``: its last word is read from the evidence.
     """
     import httpx
 

@@ -4,8 +4,9 @@ import io
 import json
 import subprocess
 import sys
+import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,13 +16,17 @@ import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
-from ledgerline.audit import Kind
+from ledgerline.audit import Kind, Ledger
+from ledgerline.core.settings import Profile
 from ledgerline.decisions.bundle import load_bundle
 from ledgerline.decisions.deployment import current
 from ledgerline.decisions.fraud import FraudModel
 from ledgerline.decisions.fraud_answer import judge_payment
+from ledgerline.launch import start
 from ledgerline.launch.environment import settings_environment
+from ledgerline.launch.layout import Layout
 from ledgerline.launch.ports import free_port
+from ledgerline.launch.program import AIRFLOW_PARTS
 from pipelines.features import read_features
 from pipelines.orchestration.await_approval import REJECT, SIGNED, AwaitApproval
 from pipelines.promotion import evaluate_gates
@@ -193,6 +198,46 @@ def test_monitoring_alerts_only_about_what_exceeds_its_limit(world, bundle):
     world.run("monitor_models")
     newest = [extra for name, extra in world.asset_events() if name == "alerts/models"][-1]
     assert [sentence for sentence in newest["exceeded"] if sentence.startswith("transactions: the newest row is of")]
+
+
+@pytest.mark.slow
+def test_people_answer_the_page_in_airflow_itself_and_only_their_signatures_count(world, bundle):
+    settings = world.settings.model_copy(update={"profile": Profile.LIVE, "airflow_port": 0})
+    Layout.of(settings).airflow_database.unlink()  # a scheduler has its own idea of what `dag.test()` left
+    with start(settings, parts=AIRFLOW_PARTS) as stack:
+        since = datetime.now(UTC) - timedelta(seconds=1)
+        run_id = stack.trigger_dag("promote_fraud", {"bundle": bundle})
+        stack.wait_for_runs(["promote_fraud"], since=since, timeout=120, patience=0)
+        token = httpx.get(f"{stack.airflow_url}/auth/token", trust_env=False).json()["access_token"]
+        client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        run = f"{stack.airflow_url}/api/v2/dags/promote_fraud/dagRuns/{run_id}"
+        page = f"{run}/taskInstances/await_approval/-1/hitlDetails"
+        shown = client.get(page).json()
+        assert shown["subject"] == "fraud@1 waits for validator, risk_owner"
+        assert "ledgerline approve fraud@1" in shown["body"]
+
+        def answer(option: str) -> None:
+            assert client.patch(page, json={"chosen_options": [option], "params_input": {}}).is_success
+
+        answer(SIGNED)
+        again = _wait_for(lambda: client.get(page).json()["response_received"] is False, "the page to ask again")
+        assert again
+        stack.wait_for_runs(["promote_fraud"], since=since, timeout=120, patience=0)
+        assert client.get(run).json()["state"] == "running"
+        answer(REJECT)
+        stack.wait_for_runs(["promote_fraud"], since=since, timeout=120)
+        tasks = {task["task_id"]: task["state"] for task in client.get(f"{run}/taskInstances").json()["task_instances"]}
+        assert tasks == {"gates": "success", "await_approval": "skipped", "deploy": "skipped", "loaded": "skipped"}
+    assert current(Ledger.open(settings), "fraud") is None
+
+
+def _wait_for(condition, what, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds} s for {what}")
 
 
 def _let_every_model_pass(world):
