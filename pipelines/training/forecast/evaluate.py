@@ -15,7 +15,7 @@ import polars as pl
 from ledgerline.core.identity import sha256_bytes
 from ledgerline.decisions.forecast.lag_features import LEAST_HISTORY, Floats
 from ledgerline.decisions.forecast.members import TreeMember, seasonal_naive, theta
-from ledgerline.decisions.forecast.series import series_of
+from ledgerline.decisions.forecast.series import Series, series_of
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.forecast.accuracy import SeriesErrors, mase, naive2, owa_parts, smape
 from pipelines.training.forecast.fit import LinearModel, examples, fit_trees
@@ -47,6 +47,7 @@ class Evaluation:
     """What was measured.
 
     Attributes:
+        parameters: What it was measured with; the horizon as the data allowed it.
         names: The series that were measured, in the order of all arrays.
         one_calendar: Whether all of them end in the same month.
         too_short: How many series were not, because they lack the months.
@@ -62,6 +63,7 @@ class Evaluation:
         residual_histories: What was known then, for their scale.
     """
 
+    parameters: ForecastParameters
     names: tuple[str, ...]
     one_calendar: bool
     too_short: int
@@ -77,6 +79,25 @@ class Evaluation:
     residual_histories: tuple[Floats, ...]
 
 
+def allowed_by(series: Sequence[Series], parameters: ForecastParameters) -> ForecastParameters:
+    """Return the parameters with a horizon that the series are long enough for.
+
+    Half of the series must have months to look back over, to learn from, to choose on and to test on; the horizon is
+    shortened until they do.
+
+    Raises:
+        TrainingRefused: They are too short for a horizon of one month.
+    """
+    typical = sorted(each.values.size for each in series)[len(series) // 2] if series else 0
+    longest = (typical - LEAST_HISTORY) // 3
+    if longest < 1:
+        raise TrainingRefused(
+            f"half of {len(series)} series have fewer than {LEAST_HISTORY + 3} months: {LEAST_HISTORY} to look back "
+            "over, and one each to learn from, to choose on and to test on; forecast once there are more"
+        )
+    return parameters.model_copy(update={"horizon": min(parameters.horizon, longest)})
+
+
 def evaluate(rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParameters, progress: Progress) -> Evaluation:
     """Choose the method before the test, and measure it and its baselines on the test.
 
@@ -87,16 +108,12 @@ def evaluate(rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParamet
         progress: Told what is being done.
 
     Raises:
-        TrainingRefused: No series is long enough for a test and a choice before it.
+        TrainingRefused: The series are too short for a test and a choice before it.
     """
-    horizon = parameters.horizon
     series = series_of(rows, as_of=as_of)
+    parameters = allowed_by(series, parameters)
+    horizon = parameters.horizon
     long_enough = [each for each in series if each.values.size >= LEAST_HISTORY + 2 * horizon]
-    if not long_enough:
-        raise TrainingRefused(
-            f"none of {len(series)} series has {LEAST_HISTORY + 2 * horizon} months: {horizon} for the test, {horizon} "
-            f"for choosing before it, {LEAST_HISTORY} to look back over"
-        )
     before, test = origins(rows, long_enough, as_of=as_of, horizon=horizon)
     progress(f"choosing a method on the {horizon} months before the test, {len(long_enough):,} series")
     first = parameters.model.seeds[0]
@@ -108,6 +125,7 @@ def evaluate(rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParamet
     errors = {name: _errors(test, each) for name, each in forecasts.items()}
     parts = {name: owa_parts(each, errors[Baseline.NAIVE2]) for name, each in errors.items()}
     return Evaluation(
+        parameters=parameters,
         names=tuple(each.name for each in long_enough),
         one_calendar=len({each.last_month for each in long_enough}) == 1,
         too_short=len(series) - len(long_enough),
@@ -127,8 +145,6 @@ def evaluate(rows: pl.DataFrame, *, as_of: datetime, parameters: ForecastParamet
 def _forecasts(origin: Origin, parameters: ForecastParameters, *, seed: int) -> dict[str, list[Floats]]:
     horizon = parameters.horizon
     learn = examples(origin.histories, horizon=horizon, origins=parameters.model.origins)
-    if not len(learn.change):
-        raise TrainingRefused("no series is long enough to learn from; the global model needs more months")
     trees = TreeMember(fit_trees(learn, parameters.model, seed=seed))
     linear = LinearModel(learn, horizon)
     made: dict[str, list[Floats]] = {

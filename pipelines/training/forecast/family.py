@@ -50,7 +50,6 @@ class ForecastFamily:
             found = check_leaks(
                 dataset.frame,
                 as_of=dataset.as_of,
-                parameters=parameters,
                 evaluation=evaluation,
                 features=read_features(ledger, dataset.manifest.version).collect(),
                 recompute=lambda at: recomputed_features(ledger, dataset.manifest, at),

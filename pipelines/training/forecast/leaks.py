@@ -47,7 +47,6 @@ def check_leaks(
     rows: pl.DataFrame,
     *,
     as_of: datetime,
-    parameters: ForecastParameters,
     evaluation: Evaluation,
     features: pl.DataFrame,
     recompute: Recompute,
@@ -57,14 +56,13 @@ def check_leaks(
     Args:
         rows: The training set.
         as_of: Its moment.
-        parameters: The family's.
         evaluation: What was measured.
         features: The sealed features of the version that the training set belongs to.
         recompute: Computes the features again from truncated history.
     """
     return [
         features_known(rows, as_of),
-        months_unseen(rows, as_of=as_of, parameters=parameters, measured=evaluation.names),
+        months_unseen(rows, as_of=as_of, parameters=evaluation.parameters, measured=evaluation.names),
         history_reproduced(features, recompute),
     ]
 
@@ -84,7 +82,8 @@ def months_unseen(
 
     The procedure itself runs twice on some series, the second time with the test months turned upside down.
     """
-    some = [each for each in series_of(rows, as_of=as_of) if each.name in set(measured)][:_SERIES_TRIED]
+    longest_first = sorted(series_of(rows, as_of=as_of), key=lambda each: -each.values.size)
+    some = [each for each in longest_first if each.name in set(measured)][:_SERIES_TRIED]
     tried = rows.join(_names(some), on=["entity_id", "account"], how="semi")
     small = parameters.model_copy(
         update={

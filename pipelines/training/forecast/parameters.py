@@ -40,7 +40,8 @@ class ForecastParameters(_Section):
 
     Attributes:
         feature_view: The view whose rows hold the series.
-        horizon: Months ahead; as many are held out for the test, and as many before them for choosing the method.
+        horizon: Months ahead, at most: shorter where half of the series are too short for it. As many are held out for
+            the test, and as many before them for choosing the method.
         groups: Into how many groups the series are dealt for paired comparisons.
         levels: Coverages of the intervals that are published, rising.
         model: The global trees.

@@ -56,6 +56,7 @@ def train_forecast(
     """
     series = series_of(rows, as_of=as_of)
     evaluation = evaluate(rows, as_of=as_of, parameters=parameters, progress=progress)
+    parameters = evaluation.parameters
     widths = half_widths(evaluation.residuals, evaluation.residual_histories, parameters.levels)
     covered = coverage(
         widths, evaluation.origin.histories, evaluation.origin.actuals, evaluation.forecasts[evaluation.chosen]
@@ -67,7 +68,6 @@ def train_forecast(
     report = build_report(
         evaluation,
         spec=spec,
-        parameters=parameters,
         as_of=as_of,
         coverage=covered,
         importance=share_of_gain(text) if text else {},

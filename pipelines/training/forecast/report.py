@@ -10,7 +10,6 @@ from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.forecast.model import FAMILY, ModelSpec, describe
 from pipelines.training.forecast.evaluate import Baseline, Evaluation, Method
-from pipelines.training.forecast.parameters import ForecastParameters
 from pipelines.training.statistics import spread
 
 _DIGITS = 6
@@ -31,7 +30,6 @@ def build_report(
     evaluation: Evaluation,
     *,
     spec: ModelSpec,
-    parameters: ForecastParameters,
     as_of: datetime,
     coverage: Mapping[str, float],
     importance: Mapping[str, float],
@@ -39,6 +37,7 @@ def build_report(
     series: int,
 ) -> dict[str, Any]:
     """Return the evaluation report as JSON values."""
+    parameters = evaluation.parameters
     models = [evaluation.chosen.value, *Baseline, *(method for method in Method if method is not evaluation.chosen)]
     folds = [_fold(evaluation, group, models) for group in np.unique(evaluation.groups)]
     report = {

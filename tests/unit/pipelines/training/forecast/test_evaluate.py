@@ -8,7 +8,7 @@ import pytest
 
 from ledgerline.decisions.forecast.series import series_of
 from pipelines.training import TrainingRefused
-from pipelines.training.forecast.evaluate import Baseline, Method, evaluate
+from pipelines.training.forecast.evaluate import Baseline, Method, allowed_by, evaluate
 from pipelines.training.forecast.fit import LinearModel, examples, fit_trees
 from pipelines.training.forecast.leaks import features_known, history_reproduced, months_unseen
 from pipelines.training.forecast.parameters import ForecastParameters
@@ -39,11 +39,30 @@ def test_report_counts_series_that_are_too_short_to_measure(
     assert len(trained.series) == 12
 
 
+@pytest.mark.parametrize(("months", "horizon"), [(60, 6), (42, 6), (41, 5), (33, 3), (27, 1)])
+def test_horizon_is_what_half_of_the_series_are_long_enough_for(
+    twelve_books: pl.DataFrame, parameters: ForecastParameters, as_of: datetime, months: int, horizon: int
+):
+    newest = twelve_books.sort("event_time").group_by("entity_id").tail(months)
+    series = series_of(newest, as_of=as_of)
+    assert allowed_by(series, parameters).horizon == horizon
+    one_long = [*series[:5], *series_of(twelve_books, as_of=as_of)[:4]]
+    assert allowed_by(one_long, parameters).horizon == horizon
+
+
+def test_shortened_horizon_is_measured_deployed_and_reported(
+    twelve_books: pl.DataFrame, parameters: ForecastParameters, as_of: datetime
+):
+    short = twelve_books.sort("event_time").group_by("entity_id").tail(36)
+    trained = train_forecast(short, as_of=as_of, parameters=parameters, leak_checks=lambda _: [], progress=said)
+    assert trained.spec.horizon == trained.report["protocol"]["horizon"] == 4
+
+
 def test_books_that_are_all_too_short_are_refused(
     twelve_books: pl.DataFrame, parameters: ForecastParameters, as_of: datetime
 ):
-    short = twelve_books.filter(pl.col("event_time").dt.year() >= 2018)
-    with pytest.raises(TrainingRefused, match="none of 12 series has 36 months"):
+    short = twelve_books.sort("event_time").group_by("entity_id").tail(26)
+    with pytest.raises(TrainingRefused, match="half of 12 series have fewer than 27 months"):
         evaluate(short, as_of=as_of, parameters=parameters, progress=said)
 
 
