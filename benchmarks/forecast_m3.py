@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 
-from feature_store.views import view_named
 from ledgerline.core.contracts import contract_named
 from ledgerline.core.settings import PROJECT_ROOT
 from pipelines.ingestion import load_mapping
@@ -67,7 +66,7 @@ def say(message: str) -> None:
 
 
 def ledger_rows(folder: Path, *, quick: bool) -> pl.DataFrame:
-    """Read the published series by the mapping, as features."""
+    """Read the published series by the mapping."""
     source = FolderSource(folder, load_mapping(PROJECT_ROOT / "mappings" / "shared_data.yaml"))
     contract = contract_named("ledger")
     frames = [
@@ -81,7 +80,7 @@ def ledger_rows(folder: Path, *, quick: bool) -> pl.DataFrame:
             parts=dict(found.file.parts),
         )
     ]
-    rows = view_named("ledger_monthly").compute({contract.name: pl.concat(frames).select(contract.column_names)})
+    rows = pl.concat(frames).select(contract.column_names)
     names = rows["entity_id"].unique().sort()
     return rows.filter(pl.col("entity_id").is_in(names.gather_every(QUICK_SHARE).implode())) if quick else rows
 

@@ -66,6 +66,16 @@ def test_a_decision_is_read_back_as_it_was_made(ledger: Ledger, decide: Callable
     assert request_body(ledger, found.request) == new.body
 
 
+def test_a_value_that_was_missing_is_read_back_as_missing(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = replace(decide(1), subject="t9", vector={"income": None, "age": 41.0})
+    with ledger.log.transaction() as transaction:
+        record_decision(ledger, transaction, new)
+    found = get_decision(ledger, new.decision_id)
+    assert found.vector == {"income": None, "age": 41.0}
+    leaf = ledger.log.get(found.leaf)
+    assert leaf.detail["vector"] == sha256_bytes(canonical_json({"income": None, "age": 41.0}))
+
+
 def test_the_decision_leaf_binds_request_model_answer_and_features(
     ledger: Ledger, decide: Callable[..., NewDecision]
 ) -> None:
