@@ -26,18 +26,13 @@ def ensure_source(settings: Settings) -> None:
     """Write the simulated world's files unless the settings name a folder of real ones; written before: do nothing."""
     if settings.data is not None:
         return
-    from ledgerline.sandbox import write_world
+    from ledgerline.sandbox import write_world_of
 
-    world = write_world(
-        settings.data_path,
-        customers=settings.sandbox_customers,
-        terminals=settings.sandbox_terminals,
-        days=settings.sandbox_days,
-        seed=settings.sandbox_seed,
-        progress=progress("sandbox"),
-    )
+    world = write_world_of(settings, progress("sandbox"))
     OUT.print(f"Simulated world: {len(world.files)} files, {world.rows:,} rows, {world.fraud_rate:.2%} fraud")
-    OUT.print(f"Dirt planted in it: {world.dirt}")
+    for dataset, kinds in world.planted.items():
+        said = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.items())
+        OUT.print(f"Dirt planted in {dataset}: {said}")
 
 
 def ingest(

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ledgerline.sandbox.cards import DAY_SECONDS
+from ledgerline.sandbox.draw import Draw
 
 WEEK_SECONDS = 7 * DAY_SECONDS
 LABEL_DELAY_SECONDS = 7 * DAY_SECONDS
@@ -55,22 +56,6 @@ class Dirt:
         )
 
 
-class _Draw:
-    """Picks rows for one kind of dirt after the other, never the same row twice."""
-
-    def __init__(self, rows: int, generator: np.random.Generator) -> None:
-        self._free = np.ones(rows, dtype=np.bool_)
-        self._generator = generator
-
-    def rows(self, share: float, possible: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Return about ``share`` of all rows, at least one where any is ``possible``, in ascending order."""
-        candidates = np.flatnonzero(self._free if possible is None else self._free & possible)
-        wanted = min(candidates.size, max(1, round(share * self._free.size)))
-        chosen = np.sort(self._generator.choice(candidates, wanted, replace=False))
-        self._free[chosen] = False
-        return chosen
-
-
 def deliver(payments: pl.DataFrame, *, days: int, generator: np.random.Generator) -> tuple[pl.DataFrame, Dirt]:
     """Return the rows as received, in order of receipt, and how dirty they are.
 
@@ -86,7 +71,7 @@ def deliver(payments: pl.DataFrame, *, days: int, generator: np.random.Generator
     """
     true_time = payments["TX_TIME_SECONDS"].to_numpy()
     end = days * DAY_SECONDS
-    draw = _Draw(payments.height, generator)
+    draw = Draw(payments.height, generator)
 
     delayed = true_time + generator.integers(DAY_SECONDS, 6 * DAY_SECONDS, payments.height)
     late = draw.rows(_LATE_SHARE, (delayed // WEEK_SECONDS > true_time // WEEK_SECONDS) & (delayed < end))
