@@ -20,6 +20,7 @@ _YEARS_BEFORE = 2  # so that changes over a year are known from the first sessio
 _RELEASED = time(12, 30, tzinfo=UTC)
 _AFTER_CLOSE = timedelta(minutes=15)
 _SESSIONS_A_YEAR = 252
+_PREMIUM = 0.0055  # by how much more than the market's daily volatility is implied
 
 Release = tuple[str, date, datetime, float]
 
@@ -110,10 +111,10 @@ def _daily(name: str, days: Sequence[date], values: Floats) -> Iterator[Release]
 def _implied(roughness: Floats, generator: np.random.Generator) -> Floats:
     """Return implied volatility in points: it goes where the market's volatility is, in a few sessions."""
     points, level = np.empty(len(roughness)), 100 * np.sqrt(_SESSIONS_A_YEAR)
-    now = level * roughness[0]
+    now = level * (roughness[0] + _PREMIUM)
     noise = generator.standard_normal(len(roughness))
     for place, rough in enumerate(roughness):
-        now += 0.2 * (level * (rough + 0.002) - now) + 0.5 * noise[place]
+        now += 0.2 * (level * (rough + _PREMIUM) - now) + 0.5 * noise[place]
         points[place] = max(now, 8.0)
     return points
 

@@ -7,7 +7,8 @@ The label that a price model learns is the return from the next close to the one
   twenty, and goes on where it was not: weights are such that no straight line through either sees much of it;
 * a little on the mood of the posts of session *t*.
 
-``signal`` scales both; at 0 prices follow nothing but chance.
+``signal`` scales both; at 0 prices follow nothing but chance. Shares move together, with the market and their sector, but
+less than real ones: what moves all of them teaches nothing about one, and five years of sessions must be enough.
 """
 
 from dataclasses import dataclass
@@ -20,15 +21,15 @@ from ledgerline.sandbox.sessions import session_dates
 
 Floats = NDArray[np.float64]
 
-REVERSAL = 0.26
-CONTINUATION = 0.085
-MOOD = 0.08
+REVERSAL = 0.25
+CONTINUATION = 0.08
+MOOD = 0.05
 ABNORMAL_VOLUME = 1.3
 MOVED_SESSIONS = 5
 VOLUME_SESSIONS = 20
 
 SECTORS = ("Technology", "Healthcare", "Financial", "Energy", "Consumer", "Industrial", "Utilities", "Materials")
-_CALM, _ROUGH = 0.006, 0.014  # daily volatility of the market
+_CALM, _ROUGH = 0.0025, 0.006  # daily volatility of the market
 _STAY_CALM, _STAY_ROUGH = 0.985, 0.94
 _DRIFT = 0.0003
 _WARM_UP = 60  # sessions before the first, so that windows are full when the world begins
