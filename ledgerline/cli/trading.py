@@ -103,11 +103,11 @@ def play(url: str, *, seconds_per_session: float, step: bool = False) -> dict[st
     Raises:
         ExchangeUnavailable: It does not answer.
     """
-    return _asked("POST", url, {"action": "step"} if step else _start(seconds_per_session))
+    return _asked("POST", url, {"steps": 1} if step else _start(seconds_per_session))
 
 
 def _start(seconds_per_session: float) -> dict[str, Any]:
-    return {"action": "start", "seconds_per_session": seconds_per_session}
+    return {"run": True, "seconds_per_session": seconds_per_session}
 
 
 def _asked(method: str, url: str, body: dict[str, Any] | None) -> dict[str, Any]:

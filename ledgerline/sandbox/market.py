@@ -7,8 +7,8 @@ The label that a price model learns is the return from the next close to the one
   twenty, and goes on where it was not: weights are such that no straight line through either sees much of it;
 * a little on the mood of the posts of session *t*.
 
-``signal`` scales both; at 0 prices follow nothing but chance. Shares move together, with the market and their sector, but
-less than real ones: what moves all of them teaches nothing about one, and five years of sessions must be enough.
+``signal`` scales both; at 0 prices follow nothing but chance. Shares move together, with the market and their sector,
+but less than real ones: what moves all of them teaches nothing about one, and five years of sessions must be enough.
 """
 
 from dataclasses import dataclass
