@@ -105,8 +105,9 @@ def write_world(
         )
     parts = [card_part(customers=customers, terminals=terminals, days=days, seed=seed)]
     if symbols:
-        market = {"sessions": sessions, "future_sessions": future_sessions, "signal": signal}
-        parts.append(market_part(symbols=symbols, **market, seed=seed))
+        parts.append(
+            market_part(symbols=symbols, sessions=sessions, future_sessions=future_sessions, signal=signal, seed=seed)
+        )
     if applications:
         parts.append(lending_part(applications=applications, seed=seed))
     if entities:

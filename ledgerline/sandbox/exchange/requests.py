@@ -53,12 +53,12 @@ def new_order(body: Any) -> NewOrder:
     """
     if not isinstance(body, dict):
         raise malformed("request body format is invalid")
-    for name, only in (("type", "market"), ("order_class", "simple"), ("extended_hours", False)):
-        if body.get(name, only) not in (only, "", None):
-            raise unprocessable(f"{name} {body[name]!r} is not supported here; there is {only!r}")
-    for name in ("notional", "limit_price", "stop_price", "trail_price", "trail_percent", "legs"):
-        if body.get(name) is not None:
-            raise unprocessable(f"{name} is not supported here: orders are for whole shares, at the market")
+    for key, only in (("type", "market"), ("order_class", "simple"), ("extended_hours", False)):
+        if body.get(key, only) not in (only, "", None):
+            raise unprocessable(f"{key} {body[key]!r} is not supported here; there is {only!r}")
+    for key in ("notional", "limit_price", "stop_price", "trail_price", "trail_percent", "legs"):
+        if body.get(key) is not None:
+            raise unprocessable(f"{key} is not supported here: orders are for whole shares, at the market")
     name = body.get("client_order_id")
     if name is not None and not (isinstance(name, str) and 0 < len(name) <= _LONGEST_ID):
         raise unprocessable(f"client_order_id must be a text of at most {_LONGEST_ID} characters")
@@ -149,7 +149,7 @@ def _place(token: str) -> tuple[str, date]:
 
 def _one_of(choices: type[_Choice], body: dict[str, Any], name: str) -> _Choice:
     try:
-        return choices(body.get(name))
+        return choices(str(body.get(name)))
     except ValueError:
         raise unprocessable(f"invalid {name}: {body.get(name)!r}; there is {', '.join(choices)}") from None
 

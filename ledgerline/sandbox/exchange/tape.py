@@ -165,7 +165,8 @@ def _typed(rows: pl.DataFrame) -> pl.DataFrame:
 def _by_symbol(rows: pl.DataFrame) -> dict[str, list[Bar]]:
     bars: dict[str, list[Bar]] = {}
     for symbol, session, *prices, volume in rows.sort("symbol", "session").iter_rows():
-        bars.setdefault(symbol, []).append(Bar(session, *(Decimal(repr(price)) for price in prices), int(volume)))
+        opened, high, low, close = (Decimal(repr(price)) for price in prices)
+        bars.setdefault(symbol, []).append(Bar(session, opened, high, low, close, int(volume)))
     return bars
 
 
