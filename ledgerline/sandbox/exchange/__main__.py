@@ -18,7 +18,7 @@ from ledgerline.sandbox.exchange.engine import Exchange
 from ledgerline.sandbox.exchange.journal import OtherWorld
 from ledgerline.sandbox.exchange.tape import Tape
 
-_GRACE_SECONDS = 5
+_GRACE_SECONDS = 2
 
 _log = logging.getLogger("ledgerline.exchange")
 

@@ -36,9 +36,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(
-    "at", ["market/prices_daily_2018-09-27.csv", "exchange/bars.parquet", "ledger/ledger_2010-12-31.csv"]
-)
+@pytest.mark.parametrize("at", ["exchange/bars.parquet", "ledger/ledger_2010-12-31.csv"])
 def test_world_killed_in_any_family_is_finished_with_equal_bytes(tmp_path: Path, at: str) -> None:
     whole = write_world(tmp_path / "whole", **SIZE)
     killed = tmp_path / "killed"
