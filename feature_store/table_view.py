@@ -165,10 +165,9 @@ class TableView:
         ):
             raise ViewInvalid(f"{self.name}: its computation gave other columns: {', '.join(computed.columns)}")
         allowed = (pl.Float64, pl.String) if self.is_open else (pl.Float64,)
-        if wrong := [name for name in names if computed.schema[name] not in allowed]:
-            raise ViewInvalid(
-                f"{self.name}: {', '.join(wrong)} must be numbers, and {computed.schema[wrong[0]]} is not"
-            )
+        types = computed.schema
+        if wrong := [name for name in names if types[name] not in allowed]:
+            raise ViewInvalid(f"{self.name}: {', '.join(wrong)} must be numbers, and {types[wrong[0]]} is not")
 
 
 def _table(contract: DatasetContract, rows: pl.DataFrame) -> pl.DataFrame:

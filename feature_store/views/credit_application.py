@@ -65,8 +65,9 @@ def _compute(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """
     applications = tables[APPLICATIONS.name].sort("available_at", "application_id", maintain_order=True)
     first = applications.filter(pl.col("application_id").is_first_distinct())
-    own = sorted(set(applications.columns) - set(APPLICATIONS.column_names))
-    numeric = {name for name in own if applications.schema[name] == pl.Float64}
+    types = applications.schema
+    own = sorted(types.keys() - set(APPLICATIONS.column_names))
+    numeric = {name for name in own if types[name] == pl.Float64}
     derived = [each for each in DERIVED if numeric.issuperset(each.inputs) and each.name not in own]
     return first.select(*_KEYS, *own, *(each.value.cast(pl.Float64).alias(each.name) for each in derived))
 
