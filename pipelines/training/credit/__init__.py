@@ -1,0 +1,1 @@
+"""Training of the credit model: who defaults, how sure that is, and whom it treats differently."""
