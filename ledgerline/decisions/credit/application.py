@@ -16,7 +16,7 @@ Said = Mapping[str, float | str]
 
 _LARGEST = 1e15
 _LONGEST = 200
-_TYPES = {AttributeKind.NUMERIC: pl.Float64, AttributeKind.CATEGORICAL: pl.String}
+_TYPES: Mapping[AttributeKind, Any] = {AttributeKind.NUMERIC: pl.Float64, AttributeKind.CATEGORICAL: pl.String}
 
 
 def checked(attributes: Mapping[str, Attribute], said: Mapping[str, Any]) -> dict[str, float | str]:

@@ -1,6 +1,7 @@
 """What a score means for an application: `policies/credit.yaml` as a checked value."""
 
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ class CreditPolicy(_Section):
             raise ValueError("two categories share a name")
         return self
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Content id: which policy an application was decided by."""
         return content_id(self.values())

@@ -25,14 +25,12 @@ class FoldResult:
         trees: The model that was fit.
         scores: Every model's probabilities of default of the test applications, shape (n,).
         metrics: Every model's figures.
-        validation_scores: The model's own probabilities of the validation applications.
     """
 
     fold: Fold
     trees: FittedTrees
     scores: Mapping[ModelName, Scores]
     metrics: Mapping[ModelName, Mapping[Metric, float]]
-    validation_scores: Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def evaluate(
         results = tuple(pool.map(run, folds))
         seeds = dict(zip(others, pool.map(run_seed, others), strict=True))
     validated = np.concatenate([outcomes(result.fold.development.validation) for result in results])
-    cut_off = best_f1_cut_off(validated, np.concatenate([result.validation_scores for result in results]))
+    cut_off = best_f1_cut_off(validated, np.concatenate([result.trees.validated for result in results]))
     own = {first: results[-1].metrics[ModelName.XGBOOST]}
     return Evaluation(results, is_dated(frame), own | seeds, cut_off)
 
@@ -115,4 +113,4 @@ def _evaluate_fold(fold: Fold, parameters: CreditParameters, names: Sequence[str
     }
     defaulted = outcomes(fold.test)
     metrics = {model: fold_metrics(defaulted, found) for model, found in scores.items()}
-    return FoldResult(fold, trees, scores, metrics, trees.probabilities(fold.development.validation))
+    return FoldResult(fold, trees, scores, metrics)

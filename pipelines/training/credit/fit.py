@@ -15,6 +15,8 @@ from pipelines.training.credit.parameters import CreditParameters, LinearParamet
 from pipelines.training.credit.samples import Development, outcomes
 
 Scores = NDArray[np.float64]
+Rows = tuple[NDArray[np.float64], NDArray[np.bool_]]
+"""Columns of shape (n, columns), and whether each application defaulted."""
 _NEWTON_STEPS = 50
 _LEAST_SLOPE = 0.05
 
@@ -36,17 +38,18 @@ class FittedTrees:
         encoding: The columns that it takes.
         calibration: From its probability to one that holds.
         trees: How many.
+        validated: Calibrated probabilities of the validation applications, by the fit that had not seen them.
     """
 
     booster: Any
     encoding: Encoding
     calibration: Calibration
     trees: int
+    validated: Scores
 
     def probabilities(self, frame: pl.DataFrame) -> Scores:
         """Return the calibrated probability of default of many applications, shape (n,)."""
-        raw = raw_probabilities(self.booster, self.encoding.matrix(frame))
-        return np.array([self.calibration.probability(value) for value in raw.tolist()], dtype=np.float64)
+        return _calibrated(self.calibration, raw_probabilities(self.booster, self.encoding.matrix(frame)))
 
 
 def encoding_of(frame: pl.DataFrame, names: Sequence[str], *, most_categories: int) -> Encoding:
@@ -71,17 +74,37 @@ def encoding_of(frame: pl.DataFrame, names: Sequence[str], *, most_categories: i
 def fit_trees(
     development: Development, parameters: CreditParameters, names: Sequence[str], *, seed: int
 ) -> FittedTrees:
-    """Fit gradient-boosted trees until validation no longer gains, and calibrate them on it.
+    """Fit gradient-boosted trees: how many, and what their probabilities mean, from applications that are held back.
+
+    The trees that are kept are then fit on those applications too, the newest among them; the calibration is that of
+    the first fit, on applications it had not seen.
 
     One thread: sums of gradients depend on how rows are shared between threads, and the bundle's bytes must not. Folds
     run beside each other instead.
     """
-    encoding = encoding_of(development.fit, names, most_categories=parameters.encoding.most_categories)
-    rows, known = encoding.matrix(development.fit), outcomes(development.fit)
-    held_rows, held = encoding.matrix(development.validation), outcomes(development.validation)
-    booster = _boost(rows, known, held_rows, held, parameters.model, encoding.columns, seed=seed)
-    calibration = calibrate(raw_probabilities(booster, held_rows), held)
-    return FittedTrees(booster, encoding, calibration, booster.num_boosted_rounds())
+    encoding = encoding_of(development.whole, names, most_categories=parameters.encoding.most_categories)
+    fit, held, whole = (
+        (encoding.matrix(frame), outcomes(frame))
+        for frame in (development.fit, development.validation, development.whole)
+    )
+    settings = _settings(parameters.model, seed=seed)
+    first = _boost(
+        settings,
+        fit,
+        encoding.columns,
+        rounds=parameters.model.most_trees,
+        watched=held,
+        patience=parameters.model.early_stopping,
+    )
+    trees = first.best_iteration + 1
+    raw = raw_probabilities(first[:trees], held[0])
+    calibration = calibrate(raw, held[1])
+    booster = _boost(settings, whole, encoding.columns, rounds=trees)
+    return FittedTrees(booster, encoding, calibration, trees, _calibrated(calibration, raw))
+
+
+def _calibrated(calibration: Calibration, raw: NDArray[np.floating]) -> Scores:
+    return np.array([calibration.probability(value) for value in raw.tolist()], dtype=np.float64)
 
 
 def raw_probabilities(booster: Any, rows: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -114,7 +137,7 @@ def fit_logistic(development: Development, encoding: Encoding, parameters: Linea
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    frame = pl.concat([development.fit, development.validation])
+    frame = development.whole
     model = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
@@ -143,8 +166,7 @@ class Linear:
 
 def prior_rate(development: Development, rows: int) -> Scores:
     """Return the default rate of what was learnt from, for everyone."""
-    defaulted = np.concatenate([outcomes(development.fit), outcomes(development.validation)])
-    return np.full(rows, defaulted.mean())
+    return np.full(rows, outcomes(development.whole).mean())
 
 
 def mean_contributions(model: FittedTrees, frame: pl.DataFrame, *, most_rows: int = 1_000) -> Mapping[str, float]:
@@ -158,19 +180,8 @@ def mean_contributions(model: FittedTrees, frame: pl.DataFrame, *, most_rows: in
     return {name: float(np.abs(pushes[:, owners == name].sum(axis=1)).mean()) for name in model.encoding.inputs}
 
 
-def _boost(
-    rows: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    held_rows: NDArray[np.float64],
-    held: NDArray[np.bool_],
-    parameters: TreeParameters,
-    columns: Sequence[str],
-    *,
-    seed: int,
-) -> Any:
-    import xgboost
-
-    settings = {
+def _settings(parameters: TreeParameters, *, seed: int) -> dict[str, Any]:
+    return {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
@@ -183,21 +194,31 @@ def _boost(
         "nthread": 1,
         "seed": seed,
     }
-    train, watched = (
-        xgboost.DMatrix(values, outcome, feature_names=list(columns), nthread=1)
-        for values, outcome in ((rows, known), (held_rows, held))
+
+
+def _boost(
+    settings: Mapping[str, Any],
+    rows: Rows,
+    columns: Sequence[str],
+    *,
+    rounds: int,
+    watched: Rows | None = None,
+    patience: int | None = None,
+) -> Any:
+    import xgboost
+
+    train, *others = (
+        xgboost.DMatrix(values, defaulted, feature_names=list(columns), nthread=1)
+        for values, defaulted in (rows, *([watched] if watched else []))
     )
-    booster = xgboost.train(
-        settings,
+    return xgboost.train(
+        dict(settings),
         train,
-        num_boost_round=parameters.most_trees,
-        evals=[(watched, "validation")],
-        early_stopping_rounds=parameters.early_stopping,
+        num_boost_round=rounds,
+        evals=[(each, "validation") for each in others],
+        early_stopping_rounds=patience,
         verbose_eval=False,
     )
-    best = booster[: booster.best_iteration + 1]
-    best.set_attr(best_iteration=None, best_score=None)  # of the longer search; the trees that are left say it all
-    return best
 
 
 def _newton(

@@ -31,6 +31,10 @@ NOT_OUT_OF_TIME = (
 _ACCEPTED_ONLY = (
     "What became of applications that were turned down is not known: fit and test are on loans that were made."
 )
+_AGE = (
+    "Age is an input. Regulation B lets a sound scoring system use it as long as it counts against nobody of 62 or "
+    "more (12 CFR 1002.6(b)(2)); that is for the validator to look at."
+)
 _SHARED_VALIDATION = (
     "The applications that say when to stop also calibrate; the test applications do neither, and choose nothing."
 )
@@ -60,7 +64,8 @@ def build_report(
         leak_checks: What was checked.
     """
     scale = parameters.scorecard.scale
-    limits = [*([] if evaluation.out_of_time else [NOT_OUT_OF_TIME]), _ACCEPTED_ONLY, _SHARED_VALIDATION]
+    aged = [_AGE] if "age" in data["features"] else []
+    limits = [*([] if evaluation.out_of_time else [NOT_OUT_OF_TIME]), _ACCEPTED_ONLY, _SHARED_VALIDATION, *aged]
     scores = _scores(evaluation, scale, policy)
     report = {
         "family": "credit",

@@ -22,12 +22,17 @@ class Development:
     """What may be learnt from, in two parts.
 
     Attributes:
-        fit: Applications that the trees are fit on.
-        validation: Applications that say when to stop, and what a probability means.
+        fit: Applications that the trees are first fit on.
+        validation: Applications held back from them, that say when to stop and what a probability means.
     """
 
     fit: pl.DataFrame
     validation: pl.DataFrame
+
+    @property
+    def whole(self) -> pl.DataFrame:
+        """Both."""
+        return pl.concat([self.fit, self.validation])
 
     @property
     def newest_knowledge(self) -> datetime | None:
