@@ -1,7 +1,8 @@
 """The one thread that decides: features, score and record in order, many requests to one durable commit.
 
-One thread, because a payment's features depend on the payments before it, and because the log is one chain. Requests
-that arrive while a commit is on its way are decided together in the next one, so the cost of durability is shared.
+One thread for all families, because a payment's features depend on the payments before it, and because the log is one
+chain. Requests that arrive while a commit is on its way are decided together in the next one, so the cost of durability
+is shared.
 """
 
 import logging
@@ -10,19 +11,15 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
-from ledgerline.decisions.fraud import FAMILY
-from ledgerline.decisions.fraud_answer import judge_payment
 from ledgerline.decisions.record import DecisionChanged, NewDecision, decision_id, find_decision, record_decision
 from ledgerline.services.scoring.metrics import ScoringMetrics
-from ledgerline.services.scoring.schema import ScoreRequest
-from ledgerline.services.scoring.serving import Serving
+from ledgerline.services.scoring.serving import Question, Serving
 
 _BATCH = 32
 
@@ -34,11 +31,11 @@ class Overloaded(LedgerlineError):
 
 
 class NothingServes(LedgerlineError):
-    """No deployment answers at the moment."""
+    """No deployment of the family answers at the moment."""
 
 
 class AlreadyDecided(LedgerlineError):
-    """Another payment was decided on under the same transaction id."""
+    """Something else was decided on under the same id."""
 
 
 class NotRecorded(LedgerlineError):
@@ -51,18 +48,21 @@ class Answer:
 
     Attributes:
         body: Canonical JSON, as recorded.
-        repeated: Whether it was given before.
-        verdict: What it says, for counting.
+        verdict: What it says in a word, for counting; None where it was given before.
     """
 
     body: bytes
-    repeated: bool
-    verdict: str
+    verdict: str | None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it was given before."""
+        return self.verdict is None
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    request: ScoreRequest
+    question: Question
     body: bytes
     answer: "Future[Answer]" = field(default_factory=Future)
 
@@ -92,12 +92,15 @@ class Decider:
         self._queue: queue.Queue[_Asked | _Install | _Stop] = queue.Queue(maxsize=waiting)
         metrics.watch_queue(self._queue.qsize)
         self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
-        self._serving: Serving | None = None
+        self._serving: dict[str, Serving] = {}
 
-    @property
-    def serving(self) -> Serving | None:
-        """What answers now; None before the first deployment and, after a failed commit, until it is loaded anew."""
-        return self._serving
+    def serving(self, family: str) -> Serving | None:
+        """Return what answers now.
+
+        None before the family's first deployment and, for one that remembers, after a failed commit until it is loaded
+        anew.
+        """
+        return self._serving.get(family)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -108,17 +111,17 @@ class Decider:
         self._queue.put(_Stop())
         self._thread.join()
 
-    def submit(self, request: ScoreRequest, body: bytes) -> "Future[Answer]":
+    def submit(self, question: Question, body: bytes) -> "Future[Answer]":
         """Ask for an answer.
 
         Returns:
             Its future: an :class:`Answer` once committed, or :class:`NothingServes`, :class:`AlreadyDecided`,
-            :class:`NotRecorded`, ``DecisionChanged`` or ``OutOfSpan``.
+            :class:`NotRecorded`, ``DecisionChanged`` or what the family refuses the request with.
 
         Raises:
             Overloaded: Too many wait already.
         """
-        asked = _Asked(request, body)
+        asked = _Asked(question, body)
         try:
             self._queue.put_nowait(asked)
         except queue.Full:
@@ -126,9 +129,9 @@ class Decider:
         return asked.answer
 
     def install(self, serving: Serving) -> None:
-        """Let a loaded deployment answer from the next batch on; return when it does.
+        """Let a loaded deployment answer its family's requests from the next batch on; return when it does.
 
-        What was decided while it was loaded is observed into its features first.
+        What was decided while it was loaded is taken up first.
         """
         install = _Install(serving)
         self._queue.put(install)
@@ -159,93 +162,95 @@ class Decider:
         return batch, item
 
     def _install(self, install: _Install) -> None:
-        present = self._serving
+        serving = install.serving
         try:
-            if present is None or install.serving.features is not present.features:
-                install.serving.catch_up(self._ledger)
+            serving.catch_up(self._ledger, self._serving.get(serving.family))
         except Exception as error:  # whoever waits must be told, and the present deployment must go on
             install.done.set_exception(error)
         else:
-            self._serving = install.serving
+            self._serving[serving.family] = serving
             install.done.set_result(None)
 
     def _answer(self, batch: Sequence[_Asked]) -> None:
-        serving = self._serving
-        if serving is None:
-            _settle(batch, [NothingServes("no deployment answers at the moment")] * len(batch))
-            return
+        served = [asked for asked in batch if asked.question.family in self._serving]
+        unserved = [asked for asked in batch if asked.question.family not in self._serving]
+        _settle(unserved, [NothingServes("no deployment answers at the moment")] * len(unserved))
+        if served:
+            self._decide_together(served)
+
+    def _decide_together(self, batch: Sequence[_Asked]) -> None:
         begun = False
         try:
             with self._ledger.log.transaction() as transaction:
                 begun = True
-                outcomes = [self._decide(transaction, serving, asked) for asked in batch]
+                outcomes = [self._decide(transaction, asked) for asked in batch]
         except Exception as error:  # whatever it is, the one thread that answers must outlive it
             _log.exception("%d decisions could not be recorded and are not given", len(batch))
-            if begun:  # the features may hold payments that are not on record
-                self._serving = None
+            if begun:
+                self._forget({asked.question.family for asked in batch})
             refusal = NotRecorded(f"the evidence log does not take the decision ({type(error).__name__}); ask again")
             _settle(batch, [refusal] * len(batch))
             return
-        self._metrics.decided([each.verdict for each in outcomes if isinstance(each, Answer) and not each.repeated])
+        verdicts = [
+            (asked.question.family, outcome.verdict)
+            for asked, outcome in zip(batch, outcomes, strict=True)
+            if isinstance(outcome, Answer) and outcome.verdict is not None
+        ]
+        self._metrics.decided(verdicts)
         _settle(batch, outcomes)
 
-    def _decide(self, transaction: Connection, serving: Serving, asked: _Asked) -> Answer | Exception:
-        """Decide on one payment and write it down; what it asks wrongly is its own outcome, not the batch's."""
-        subject = asked.request.transaction_id
+    def _forget(self, families: set[str]) -> None:
+        """Serve no longer what may remember events that are not on record."""
+        for family in families:
+            if self._serving[family].remembers:
+                del self._serving[family]
+
+    def _decide(self, transaction: Connection, asked: _Asked) -> Answer | Exception:
+        """Decide on one request and write it down; what it asks wrongly is its own outcome, not the batch's."""
+        question = asked.question
+        serving = self._serving[question.family]
         try:
-            before = find_decision(transaction, decision_id(FAMILY, subject))
+            before = find_decision(transaction, decision_id(question.family, question.subject))
         except DecisionChanged as changed:
             _log.error("%s", changed)
             return changed
         if before is not None:
-            if before.asked != asked.request.asked:
+            if not question.repeats(before):
                 return AlreadyDecided(
-                    f"transaction {subject} was decided on as {before.decision_id} with other content; a new payment "
-                    "needs a new transaction_id"
+                    f"{question.subject_field} {question.subject} was decided on as {before.decision_id} with other "
+                    f"content; something new needs a new {question.subject_field}"
                 )
-            return Answer(before.answer_bytes, True, before.answer["verdict"])
-        event = asked.request.event_values()
+            return Answer(before.answer_bytes, None)
+        now = self._ledger.clock.now()
         try:
-            vector = serving.features.vector(event)
-            judged = judge_payment(serving.model, vector)
+            judgement = serving.judge(question, now)
         except LedgerlineError as refusal:
             return refusal
         except Exception as defect:
-            _log.exception("transaction %s could not be judged", subject)
+            _log.exception("%s %s could not be judged", question.subject_field, question.subject)
             return defect
-        new = self._new_decision(serving, asked, event, vector, judged)
-        body = record_decision(self._ledger, transaction, new)
-        serving.features.observe(event)
-        return Answer(body, False, judged["verdict"])
-
-    def _new_decision(
-        self,
-        serving: Serving,
-        asked: _Asked,
-        event: dict[str, Any],
-        vector: dict[str, float],
-        judged: dict[str, Any],
-    ) -> NewDecision:
-        now = self._ledger.clock.now()
-        subject = asked.request.transaction_id
-        return NewDecision(
-            family=FAMILY,
-            subject=subject,
+        answer = {
+            "decision_id": decision_id(question.family, question.subject),
+            question.subject_field: question.subject,
+            **judgement.judged,
+            "model": {"name": serving.name, "digest": serving.digest},
+            "deployment": serving.deployment.id,
+            "decided_at": instant_text(now),
+        }
+        new = NewDecision(
+            family=question.family,
+            subject=question.subject,
             body=asked.body,
-            event=event,
-            vector=vector,
-            answer={
-                "decision_id": decision_id(FAMILY, subject),
-                "transaction_id": subject,
-                **judged,
-                "model": {"name": serving.name, "digest": serving.digest},
-                "deployment": serving.deployment.id,
-                "decided_at": instant_text(now),
-            },
+            event=judgement.event,
+            vector=judgement.vector,
+            answer=answer,
             bundle=serving.digest,
             deployment=serving.deployment.id,
             decided_at=now,
         )
+        body = record_decision(self._ledger, transaction, new)
+        serving.remember(judgement.event)
+        return Answer(body, judgement.verdict)
 
 
 def _settle(batch: Sequence[_Asked], outcomes: Sequence[Answer | Exception]) -> None:

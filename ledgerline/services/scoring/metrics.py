@@ -1,6 +1,7 @@
 """What the scoring job tells Prometheus."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -16,21 +17,28 @@ class ScoringMetrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            "ledgerline_scoring_requests", "Requests to score, by status", ["status"], registry=self._registry
+            "ledgerline_scoring_requests",
+            "Requests, by family and status",
+            ["family", "status"],
+            registry=self._registry,
         )
         self._seconds = Histogram(
             "ledgerline_scoring_request_seconds",
             "From the request's last byte to the answer's first",
+            ["family"],
             buckets=_LATENCY_SECONDS,
             registry=self._registry,
         )
         self._verdicts = Counter(
-            "ledgerline_scoring_decisions", "Decisions recorded, by verdict", ["verdict"], registry=self._registry
+            "ledgerline_scoring_decisions",
+            "Decisions recorded, by family and verdict",
+            ["family", "verdict"],
+            registry=self._registry,
         )
         self._batch = Histogram(
             "ledgerline_scoring_batch", "Decisions per durable commit", buckets=_BATCH, registry=self._registry
         )
-        self._in_flight = Gauge("ledgerline_scoring_in_flight", "Requests to score under way", registry=self._registry)
+        self._in_flight = Gauge("ledgerline_scoring_in_flight", "Requests under way", registry=self._registry)
         self._waiting = Gauge(
             "ledgerline_scoring_waiting", "Requests that wait for the decider", registry=self._registry
         )
@@ -38,26 +46,31 @@ class ScoringMetrics:
         self._loaded = Gauge(
             "ledgerline_scoring_loaded",
             "1 for the bundle that answers",
-            ["digest", "model", "deployment"],
+            ["family", "digest", "model", "deployment"],
             registry=self._registry,
         )
         self._approved_until = Gauge(
             "ledgerline_scoring_approved_until_seconds",
             "When the first approval of the bundle that answers lapses, Unix time",
+            ["family"],
             registry=self._registry,
         )
         self._refusals = Counter(
-            "ledgerline_scoring_refusals", "Deployments refused at load, by reason", ["reason"], registry=self._registry
+            "ledgerline_scoring_refusals",
+            "Deployments refused at load, by family and reason",
+            ["family", "reason"],
+            registry=self._registry,
         )
         self._refused_now = Gauge(
             "ledgerline_scoring_newest_deployment_refused",
-            "1 while the newest deployment is refused and does not answer",
+            "1 while the family's newest deployment is refused and does not answer",
+            ["family"],
             registry=self._registry,
         )
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Count one request to score for as long as it is under way."""
+        """Count one request for as long as it is under way."""
         self._in_flight.inc()
         try:
             yield
@@ -68,36 +81,36 @@ class ScoringMetrics:
         """Report how many requests wait, asked for when Prometheus asks."""
         self._waiting.set_function(length)
 
-    def answered(self, status: int, seconds: float) -> None:
-        """Count one request to score and how long it took."""
-        self._requests.labels(str(status)).inc()
-        self._seconds.observe(seconds)
+    def answered(self, family: str, status: int, seconds: float) -> None:
+        """Count one request and how long it took."""
+        self._requests.labels(family, str(status)).inc()
+        self._seconds.labels(family).observe(seconds)
 
-    def decided(self, verdicts: list[str]) -> None:
-        """Count one committed batch of decisions."""
+    def decided(self, verdicts: Sequence[tuple[str, str]]) -> None:
+        """Count one committed batch of decisions, each a family and its verdict."""
         self._batch.observe(len(verdicts))
-        for verdict in verdicts:
-            self._verdicts.labels(verdict).inc()
+        for (family, verdict), count in Tally(verdicts).items():
+            self._verdicts.labels(family, verdict).inc(count)
 
     def shed(self) -> None:
         """Count one request turned away."""
         self._shed.inc()
 
-    def loaded(self, *, digest: str, model: str, deployment: str, approved_until: datetime) -> None:
-        """Say which bundle answers from now on."""
-        self._loaded.clear()
-        self._loaded.labels(digest, model, deployment).set(1)
-        self._approved_until.set(approved_until.timestamp())
-        self.newest_answers()
+    def loaded(self, family: str, *, digest: str, model: str, deployment: str, approved_until: datetime) -> None:
+        """Say which bundle answers a family's requests from now on."""
+        self._loaded.remove_by_labels({"family": family})
+        self._loaded.labels(family, digest, model, deployment).set(1)
+        self._approved_until.labels(family).set(approved_until.timestamp())
+        self.newest_answers(family)
 
-    def newest_answers(self) -> None:
-        """Say that the newest deployment is the one that answers."""
-        self._refused_now.set(0)
+    def newest_answers(self, family: str) -> None:
+        """Say that a family's newest deployment is the one that answers."""
+        self._refused_now.labels(family).set(0)
 
-    def refused(self, reason: str) -> None:
-        """Count one refusal of the newest deployment."""
-        self._refusals.labels(reason).inc()
-        self._refused_now.set(1)
+    def refused(self, family: str, reason: str) -> None:
+        """Count one refusal of a family's newest deployment."""
+        self._refusals.labels(family, reason).inc()
+        self._refused_now.labels(family).set(1)
 
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""

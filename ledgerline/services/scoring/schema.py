@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,9 @@ from pydantic import (
 
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id
+from ledgerline.decisions.fraud import FAMILY
 from ledgerline.decisions.fraud_answer import FraudVerdict
+from ledgerline.decisions.record import RecordedDecision
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _LARGEST_AMOUNT = 10**12
@@ -28,14 +30,15 @@ _STARTS_WITH_A_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Identifier = Annotated[str, StringConstraints(strict=True, pattern=r"^[!-~]{1,64}$")]
 
 
-def _text(value: Any) -> Any:
+def iso_text(value: Any) -> Any:
     """Take ISO 8601 text only: a number, in quotes or not, would be read as seconds or milliseconds, by its size."""
     if not isinstance(value, datetime) and not (isinstance(value, str) and _STARTS_WITH_A_DAY.match(value)):
         raise ValueError("must be ISO 8601 text with a time zone, e.g. 2018-09-30T12:00:00Z")
     return value
 
 
-def _plausible(instant: datetime) -> datetime:
+def plausible(instant: datetime) -> datetime:
+    """Refuse an instant that nobody could mean."""
     if not _EARLIEST <= instant <= _LATEST:
         raise ValueError(f"must lie between {_EARLIEST.year} and {_LATEST.year}")
     return instant
@@ -61,6 +64,9 @@ class ScoreRequest(BaseModel):
         },
     )
 
+    family: ClassVar[str] = FAMILY
+    subject_field: ClassVar[str] = "transaction_id"
+
     transaction_id: Identifier = Field(
         description="The payment's own id, decided on once: asked again with the same content, it gets the same answer."
     )
@@ -72,9 +78,23 @@ class ScoreRequest(BaseModel):
     currency: Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")] = Field(
         description="ISO 4217 code, e.g. EUR."
     )
-    event_time: Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_plausible)] = Field(
+    event_time: Annotated[AwareDatetime, BeforeValidator(iso_text), AfterValidator(plausible)] = Field(
         description="When the card is used: ISO 8601 with a time zone, to the microsecond."
     )
+
+    @property
+    def subject(self) -> str:
+        """The payment's id."""
+        return self.transaction_id
+
+    @property
+    def asked_for(self) -> datetime | None:
+        """When the card is used."""
+        return self.event_time
+
+    def repeats(self, before: RecordedDecision) -> bool:
+        """Whether it is the payment that was decided before."""
+        return before.asked == self.asked
 
     @property
     def asked(self) -> str:
@@ -91,8 +111,17 @@ def repeated_fields(body: bytes) -> list[str]:
 
     JSON leaves open which of them counts, and whoever stands before the job may have looked at another than we would.
     """
-    pairs = json.loads(body, object_pairs_hook=list)
-    return [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    return _repeated(json.loads(body, object_pairs_hook=_Pairs), "")
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it was written."""
+
+
+def _repeated(pairs: _Pairs, prefix: str) -> list[str]:
+    twice = [f"{prefix}{name}" for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    within = [(name, value) for name, value in pairs if isinstance(value, _Pairs)]
+    return [*twice, *(found for name, value in within for found in _repeated(value, f"{prefix}{name}."))]
 
 
 class ReasonGiven(BaseModel):
@@ -174,7 +203,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether payments are answered, and by which model."""
+    """Whether a family's requests are answered, and by which model."""
 
     ready: bool
     code: str = Field(description="ready, or why not: starting, no_deployment, or why the deployment was refused.")
@@ -184,3 +213,10 @@ class Readiness(BaseModel):
     approved_until: str | None = Field(default=None, description="When the first of its approvals lapses, UTC.")
     refused_deployment: str | None = Field(default=None, description="A newer deployment that was refused.")
     refused_because: str | None = Field(default=None, description="Its coded reason.")
+
+
+class JobReadiness(BaseModel):
+    """Whether every family that has a deployment is served, and at least one is."""
+
+    ready: bool
+    families: dict[str, Readiness] = Field(description="By family: fraud, credit.")

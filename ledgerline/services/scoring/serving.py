@@ -1,107 +1,119 @@
-"""Make a deployment ready to answer, aside from the one that answers now."""
+"""What the decider asks of a deployment, whichever family it is of, and of a request to it."""
 
-import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
 
-import polars as pl
-
-from feature_store.view import FeatureView
 from ledgerline.audit import Ledger
-from ledgerline.core.clock import parse_instant
-from ledgerline.decisions.admission import Admitted, admit
-from ledgerline.decisions.bundle import BundleRefused, RefusalReason
+from ledgerline.core.errors import LedgerlineError
+from ledgerline.decisions.admission import Admitted
 from ledgerline.decisions.deployment import Deployment
-from ledgerline.decisions.fraud import FAMILY, FraudModel
-from ledgerline.decisions.record import decisions_after
-from ledgerline.services.scoring.live_features import LiveFeatures
+from ledgerline.decisions.record import RecordedDecision
 
 
-@dataclass(slots=True)
-class Serving:
-    """A deployment in force: its model, and the features that it sees.
+class QuestionRefused(LedgerlineError):
+    """A request is well formed, but not one that the deployed model can answer.
 
     Attributes:
+        fields: What is wrong, by the name of the field.
+    """
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in fields.items()))
+        self.fields = dict(fields)
+
+
+class Question(Protocol):
+    """A request for a decision.
+
+    Attributes:
+        family: Which family decides.
+        subject_field: What the request calls the id of what is decided on.
+    """
+
+    family: ClassVar[str]
+    subject_field: ClassVar[str]
+
+    @property
+    def subject(self) -> str:
+        """The id of what is decided on, once."""
+        ...
+
+    @property
+    def asked_for(self) -> datetime | None:
+        """When what is decided on happened; None for now."""
+        ...
+
+    def repeats(self, before: RecordedDecision) -> bool:
+        """Whether it asks, however it is spelt, what was decided before under the same id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One answer, not yet on record.
+
+    Attributes:
+        event: What the request says, as JSON values.
+        vector: The features that the model saw.
+        judged: The part of the answer that recorded inputs decide.
+        verdict: What it says in a word, for counting.
+    """
+
+    event: Mapping[str, Any]
+    vector: Mapping[str, float | None]
+    judged: Mapping[str, Any]
+    verdict: str
+
+
+class Serving(ABC):
+    """A deployment in force, ready to answer; used by one thread.
+
+    Args:
+        deployment: As recorded.
+        admitted: Its bundle, which passed every check.
+
+    Attributes:
+        family: Whose it is.
+        remembers: Whether an answer depends on the answers before it.
         deployment: As recorded.
         name: Family and version, for people.
-        model: Ready to score.
-        feature_version: Leaf id of the feature version whose state the features started from.
-        features: Online features; they change with every decision.
-        observed: Sequence of the last recorded decision that the features hold.
         approved_until: When the first of the approvals lapses, UTC.
     """
 
-    deployment: Deployment
-    name: str
-    model: FraudModel
-    feature_version: str
-    features: LiveFeatures
-    observed: int
-    approved_until: datetime
+    family: ClassVar[str]
+    remembers: ClassVar[bool]
+
+    def __init__(self, deployment: Deployment, admitted: Admitted) -> None:
+        self.deployment = deployment
+        self.name = admitted.name
+        self.approved_until = min(approval.expires_at for approval in admitted.approvals)
 
     @property
     def digest(self) -> str:
         """The bundle's digest."""
         return self.deployment.bundle
 
-    def catch_up(self, ledger: Ledger) -> None:
-        """Observe what was decided since, in the order in which it was decided."""
-        for decision in decisions_after(ledger, FAMILY, sequence=self.observed):
-            self.features.observe(decision.event)
-            self.observed = decision.sequence
+    @abstractmethod
+    def judge(self, question: Any, now: datetime) -> Judgement:
+        """Judge one request; nothing is remembered by it.
 
+        Args:
+            question: A request to this family.
+            now: The moment of the decision, UTC.
 
-def load_serving(ledger: Ledger, deployment: Deployment, *, beside: Serving | None = None) -> Serving:
-    """Verify a deployment's bundle and approvals, load the model and bring its features up to now.
+        Raises:
+            LedgerlineError: The request cannot be answered; its own outcome, not the batch's.
+        """
 
-    Args:
-        ledger: The installation.
-        deployment: What is to be served.
-        beside: What is served now; a model trained on the same feature version goes on with its features.
+    def remember(self, event: Mapping[str, Any]) -> None:  # noqa: B027 (most remember nothing)
+        """Take up an event that was decided on."""
 
-    Raises:
-        BundleRefused: The bundle's bytes, format or features are not right.
-        ApprovalRefused: Its approvals do not hold here and now.
-    """
-    environment = ledger.settings.profile.value
-    admitted = admit(ledger, deployment.bundle, environment=environment, at=ledger.clock.now())
-    model = FraudModel.load(admitted.bundle)
-    if beside is not None and beside.feature_version == admitted.feature_version:
-        features, observed = beside.features, beside.observed
-    else:
-        features, observed = _features(ledger, admitted)
-    return Serving(
-        deployment=deployment,
-        name=admitted.name,
-        model=model,
-        feature_version=admitted.feature_version,
-        features=features,
-        observed=observed,
-        approved_until=min(approval.expires_at for approval in admitted.approvals),
-    )
+    def catch_up(self, ledger: Ledger, present: "Serving | None") -> None:  # noqa: B027
+        """Take up what was decided while it was loaded, unless it shares what ``present`` remembers."""
 
-
-def _features(ledger: Ledger, admitted: Admitted) -> tuple[LiveFeatures, int]:
-    """Start from the feature version's state and observe every recorded decision that can still matter."""
-    version = ledger.log.get(admitted.feature_version)
-    manifest = json.loads(ledger.objects.get(version.identity["manifest"]))
-    view = admitted.view
-    if not isinstance(view, FeatureView):
-        raise BundleRefused(RefusalReason.FEATURES_DIFFER, f"{view.name} is no view over payments")
-    _require_same_features(view, manifest["fingerprint"])
-    with ledger.objects.local(manifest["online_state"]) as path:
-        features = LiveFeatures(view, pl.read_parquet(path))
-    observed = 0
-    oldest = parse_instant(manifest["as_of"]) - view.horizon - timedelta(days=1)
-    for decision in decisions_after(ledger, FAMILY, event_time=oldest):
-        features.observe(decision.event)
-        observed = decision.sequence
-    return features, observed
-
-
-def _require_same_features(view: FeatureView, fingerprint: str) -> None:
-    if fingerprint != view.fingerprint:
-        raise BundleRefused(
-            RefusalReason.FEATURES_DIFFER,
-            f"the online state was made by {view.name} {fingerprint[:12]}, this code computes {view.fingerprint[:12]}",
-        )
+    def is_outdated(self, ledger: Ledger) -> bool:
+        """Whether what it decides by, besides the deployment, has changed since it was loaded."""
+        return False

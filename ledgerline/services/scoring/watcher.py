@@ -1,26 +1,21 @@
-"""Watch for deployments: load a new one aside, and swap it in only when everything about it holds."""
+"""Watch for a family's deployments: load a new one aside, and swap it in only when everything about it holds."""
 
 import gc
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from feature_store.errors import FeatureStoreError
 from ledgerline.audit import Ledger
-from ledgerline.core.storage import ObjectCorrupt, ObjectMissing
-from ledgerline.decisions.approval import ApprovalRefused
-from ledgerline.decisions.approval_policy import PolicyInvalid
-from ledgerline.decisions.bundle import BundleRefused
 from ledgerline.decisions.deployment import Deployment, DeploymentChanged, current
-from ledgerline.decisions.fraud import FAMILY
+from ledgerline.services.refusal_codes import refusal_code
 from ledgerline.services.scoring.decider import Decider
 from ledgerline.services.scoring.metrics import ScoringMetrics
-from ledgerline.services.scoring.serving import load_serving
+from ledgerline.services.scoring.serving import Serving
 
 STARTING = "starting"
 NO_DEPLOYMENT = "no_deployment"
@@ -29,6 +24,9 @@ LOADING = "loading"
 _LOOK_AGAIN = timedelta(seconds=30)  # what was refused may be repaired: an object restored, a policy corrected
 
 _log = logging.getLogger(__name__)
+
+Load = Callable[..., Serving]
+"""``load(ledger, deployment, beside=…)``: what a family makes of a deployment, or why it refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +47,38 @@ class Refused:
 
 
 class DeploymentWatcher:
-    """Looks for the deployment in force, once a second, on its own thread.
+    """Looks for one family's deployment in force, once a second, on its own thread.
 
     Args:
         ledger: The installation.
+        family: Whose deployments.
+        load: How they are loaded.
         decider: Where a good deployment is swapped in.
         metrics: Told about what is loaded and refused.
+        loading: Held while a deployment is loaded: what all watchers share, so that one loads at a time.
         every: Pause between two looks.
     """
 
     def __init__(
-        self, ledger: Ledger, decider: Decider, metrics: ScoringMetrics, *, every: timedelta = timedelta(seconds=1)
+        self,
+        ledger: Ledger,
+        family: str,
+        load: Load,
+        decider: Decider,
+        metrics: ScoringMetrics,
+        *,
+        loading: threading.Lock,
+        every: timedelta = timedelta(seconds=1),
     ) -> None:
         self._ledger = ledger
+        self._family = family
+        self._load_deployment = load
+        self._loading = loading
         self._decider = decider
         self._metrics = metrics
         self._every = every
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="deployment-watcher", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{family}-watcher", daemon=True)
         self._refused: Refused | None = None
         self._code = STARTING
 
@@ -101,7 +113,7 @@ class DeploymentWatcher:
 
     def _look(self) -> None:
         try:
-            deployment = current(self._ledger, FAMILY)
+            deployment = current(self._ledger, self._family)
         except DeploymentChanged as changed:
             now = self._ledger.clock.now()
             if not self._was_just_refused(changed.deployment, now):
@@ -110,11 +122,11 @@ class DeploymentWatcher:
         if deployment is None:
             self._code = NO_DEPLOYMENT
             return
-        serving = self._decider.serving
-        if serving is not None and serving.deployment.id == deployment.id:
+        serving = self._decider.serving(self._family)
+        if serving is not None and serving.deployment.id == deployment.id and not serving.is_outdated(self._ledger):
             if self._refused:
                 self._refused = None
-                self._metrics.newest_answers()
+                self._metrics.newest_answers(self._family)
             return
         now = self._ledger.clock.now()
         if not self._was_just_refused(deployment.id, now):
@@ -127,8 +139,9 @@ class DeploymentWatcher:
     def _load(self, deployment: Deployment, now: datetime) -> None:
         self._code = LOADING
         try:
-            with _long_lived_objects():
-                serving = load_serving(self._ledger, deployment, beside=self._decider.serving)
+            with self._loading, _long_lived_objects():
+                beside = self._decider.serving(self._family)
+                serving = self._load_deployment(self._ledger, deployment, beside=beside)
         except SQLAlchemyError:
             raise
         except Exception as error:
@@ -137,6 +150,7 @@ class DeploymentWatcher:
         self._decider.install(serving)
         self._refused = None
         self._metrics.loaded(
+            self._family,
             digest=serving.digest,
             model=serving.name,
             deployment=deployment.id,
@@ -147,8 +161,8 @@ class DeploymentWatcher:
     def _refuse(self, deployment: str, error: Exception, now: datetime) -> None:
         code = refusal_code(error)
         self._refused = Refused(deployment, code, str(error), now)
-        self._metrics.refused(code)
-        serving = self._decider.serving
+        self._metrics.refused(self._family, code)
+        serving = self._decider.serving(self._family)
         goes_on = f"{serving.name} goes on" if serving else "nothing answers"
         _log.error("deployment %s is refused (%s), %s: %s", deployment, code, goes_on, error)
 
@@ -166,22 +180,3 @@ def _long_lived_objects() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def refusal_code(error: Exception) -> str:
-    """Return the code under which a failed load is counted and shown."""
-    match error:
-        case BundleRefused() | ApprovalRefused():
-            return error.reason.value
-        case ObjectCorrupt():
-            return "object_corrupt"
-        case ObjectMissing():
-            return "object_missing"
-        case DeploymentChanged():
-            return "deployment_changed"
-        case PolicyInvalid():
-            return "policy_invalid"
-        case FeatureStoreError():
-            return "features_unusable"
-        case _:
-            return "load_failed"

@@ -56,16 +56,20 @@ class ScoringProcess:
     def score(self, payment: Any) -> httpx.Response:
         return self.client.post("/v1/fraud/score", json=payment)
 
-    def ready(self) -> dict[str, Any]:
-        body: dict[str, Any] = self.client.get("/readyz").json()
+    def decide(self, application: Any) -> httpx.Response:
+        return self.client.post("/v1/credit/decide", json=application)
+
+    def ready(self, family: str = "fraud") -> dict[str, Any]:
+        """Return what ``/readyz`` says of a family."""
+        body: dict[str, Any] = self.client.get("/readyz").json()["families"][family]
         return body
 
-    def wait_until_ready(self, digest: str) -> None:
-        until(lambda: self.ready()["digest"] == digest)
+    def wait_until_ready(self, digest: str, family: str = "fraud") -> None:
+        until(lambda: self.ready(family)["digest"] == digest)
 
-    def wait_until_refused(self, deployment: str) -> str:
-        until(lambda: self.ready()["refused_deployment"] == deployment)
-        return str(self.ready()["refused_because"])
+    def wait_until_refused(self, deployment: str, family: str = "fraud") -> str:
+        until(lambda: self.ready(family)["refused_deployment"] == deployment)
+        return str(self.ready(family)["refused_because"])
 
     def metric(self, sample: str) -> float:
         """Return one sample of ``/metrics``, 0 where it is absent."""

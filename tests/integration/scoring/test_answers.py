@@ -166,10 +166,10 @@ def test_what_was_refused_leaves_no_trace_in_the_log(job: Any, ledger: Ledger, l
 
 
 def test_metrics_tell_requests_latency_and_the_loaded_digest(job: Any, line: ModuleType, digest: str) -> None:
-    before = job.metric('ledgerline_scoring_requests_total{status="200"}')
+    before = job.metric('ledgerline_scoring_requests_total{family="fraud",status="200"}')
     job.score(line.payment(40))
-    assert job.metric('ledgerline_scoring_requests_total{status="200"}') == before + 1
-    assert job.metric("ledgerline_scoring_request_seconds_count") > before
+    assert job.metric('ledgerline_scoring_requests_total{family="fraud",status="200"}') == before + 1
+    assert job.metric('ledgerline_scoring_request_seconds_count{family="fraud"}') > before
     assert f'digest="{digest}"' in job.client.get("/metrics").text
 
 

@@ -42,8 +42,8 @@ def _refused(job: Any, line: ModuleType, good: str, deployment: str) -> str:
     code: str = job.wait_until_refused(deployment)
     answer = job.score(line.payment(1, transaction_id=f"while-{deployment[:12]}")).json()
     assert answer["model"]["digest"] == good
-    assert job.metric(f'ledgerline_scoring_refusals_total{{reason="{code}"}}') == 1
-    assert job.metric("ledgerline_scoring_newest_deployment_refused") == 1
+    assert job.metric(f'ledgerline_scoring_refusals_total{{family="fraud",reason="{code}"}}') == 1
+    assert job.metric('ledgerline_scoring_newest_deployment_refused{family="fraud"}') == 1
     assert job.ready()["ready"]
     return code
 
@@ -129,6 +129,6 @@ def test_a_good_deployment_after_bad_ones_is_taken_up(job: Any, ledger: Ledger, 
     record_deployment(ledger, digest)
     job.wait_until_ready(digest)
     assert job.ready()["refused_deployment"] is None
-    assert job.metric("ledgerline_scoring_newest_deployment_refused") == 0
+    assert job.metric('ledgerline_scoring_newest_deployment_refused{family="fraud"}') == 0
     record_deployment(ledger, good)  # as the other tests want to find it
     job.wait_until_ready(good)

@@ -1,0 +1,110 @@
+"""Fraud: a deployment whose features change with every payment that is decided on."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import polars as pl
+
+from feature_store.view import FeatureView
+from ledgerline.audit import Ledger
+from ledgerline.core.clock import parse_instant
+from ledgerline.decisions.admission import Admitted, admit
+from ledgerline.decisions.bundle import BundleRefused, RefusalReason
+from ledgerline.decisions.deployment import Deployment
+from ledgerline.decisions.fraud import FAMILY, FraudModel
+from ledgerline.decisions.fraud_answer import judge_payment
+from ledgerline.decisions.record import decisions_after
+from ledgerline.services.scoring.live_features import LiveFeatures
+from ledgerline.services.scoring.schema import ScoreRequest
+from ledgerline.services.scoring.serving import Judgement, Serving
+
+
+class FraudServing(Serving):
+    """A fraud deployment: its model, and the features that it sees.
+
+    Args:
+        deployment: As recorded.
+        admitted: Its bundle.
+        features: Online features; they change with every decision.
+        observed: Sequence of the last recorded decision that the features hold.
+    """
+
+    family: ClassVar[str] = FAMILY
+    remembers: ClassVar[bool] = True
+
+    def __init__(self, deployment: Deployment, admitted: Admitted, features: LiveFeatures, observed: int) -> None:
+        super().__init__(deployment, admitted)
+        self.feature_version = admitted.feature_version
+        self.features = features
+        self.observed = observed
+        self._model = FraudModel.load(admitted.bundle)
+
+    def judge(self, question: ScoreRequest, now: datetime) -> Judgement:
+        """Score a payment; see :class:`Serving`.
+
+        Raises:
+            OutOfSpan: Its features cannot be told exactly any more, or not yet.
+        """
+        event = question.event_values()
+        vector = self.features.vector(event)
+        judged = judge_payment(self._model, vector)
+        return Judgement(event, vector, judged, judged["verdict"])
+
+    def remember(self, event: Mapping[str, Any]) -> None:
+        """Let later payments see this one."""
+        self.features.observe(event)
+
+    def catch_up(self, ledger: Ledger, present: Serving | None) -> None:
+        """Observe what was decided since, in the order in which it was decided."""
+        if isinstance(present, FraudServing) and present.features is self.features:
+            return
+        for decision in decisions_after(ledger, FAMILY, sequence=self.observed):
+            self.features.observe(decision.event)
+            self.observed = decision.sequence
+
+
+def load_fraud(ledger: Ledger, deployment: Deployment, *, beside: Serving | None = None) -> FraudServing:
+    """Verify a deployment's bundle and approvals, load the model and bring its features up to now.
+
+    Args:
+        ledger: The installation.
+        deployment: What is to be served.
+        beside: What is served now; a model trained on the same feature version goes on with its features.
+
+    Raises:
+        BundleRefused: The bundle's bytes, format or features are not right.
+        ApprovalRefused: Its approvals do not hold here and now.
+    """
+    environment = ledger.settings.profile.value
+    admitted = admit(ledger, deployment.bundle, environment=environment, at=ledger.clock.now())
+    if isinstance(beside, FraudServing) and beside.feature_version == admitted.feature_version:
+        return FraudServing(deployment, admitted, beside.features, beside.observed)
+    return FraudServing(deployment, admitted, *_features(ledger, admitted))
+
+
+def _features(ledger: Ledger, admitted: Admitted) -> tuple[LiveFeatures, int]:
+    """Start from the feature version's state and observe every recorded decision that can still matter."""
+    version = ledger.log.get(admitted.feature_version)
+    manifest = json.loads(ledger.objects.get(version.identity["manifest"]))
+    view = admitted.view
+    if not isinstance(view, FeatureView):
+        raise BundleRefused(RefusalReason.FEATURES_DIFFER, f"{view.name} is no view over payments")
+    _require_same_features(view, manifest["fingerprint"])
+    with ledger.objects.local(manifest["online_state"]) as path:
+        features = LiveFeatures(view, pl.read_parquet(path))
+    observed = 0
+    oldest = parse_instant(manifest["as_of"]) - view.horizon - timedelta(days=1)
+    for decision in decisions_after(ledger, FAMILY, event_time=oldest):
+        features.observe(decision.event)
+        observed = decision.sequence
+    return features, observed
+
+
+def _require_same_features(view: FeatureView, fingerprint: str) -> None:
+    if fingerprint != view.fingerprint:
+        raise BundleRefused(
+            RefusalReason.FEATURES_DIFFER,
+            f"the online state was made by {view.name} {fingerprint[:12]}, this code computes {view.fingerprint[:12]}",
+        )
