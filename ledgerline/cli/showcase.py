@@ -89,7 +89,7 @@ def _show_payment(ledger: Ledger, stack: "Stack", line: "FamilyLine") -> bool:
 
 def _show_application(ledger: Ledger, stack: "Stack", line: "FamilyLine") -> bool:
     _await_loaded(stack.scoring_url, line)
-    answer = post_decide(stack.scoring_url, _sample_application(ledger))
+    answer = post_decide(stack.scoring_url, _sample_application(ledger, str(line.bundle)))
     return _show_decision(ledger, answer, describe_credit(answer))
 
 
@@ -220,29 +220,27 @@ def _sample_payment(ledger: Ledger) -> dict[str, Any]:
     )
 
 
-def _sample_application(ledger: Ledger) -> dict[str, Any]:
-    """Return the request that the summary decides: the newest accepted application's own attributes, asked again."""
-    last = _newest_row(ledger, "applications", "application_id")
-    roles = _roles(ledger, "applications")
-    attributes = {name: last[name] for name, role in roles.items() if role != "protected" and name in last}
+def _sample_application(ledger: Ledger, digest: str) -> dict[str, Any]:
+    """Return the request that the summary decides: the newest application of the model's portfolio, asked again."""
+    from ledgerline.decisions.bundle import INPUTS_FILE, load_bundle
+    from ledgerline.decisions.credit import CreditInputs
+
+    takes = CreditInputs.from_bytes(load_bundle(ledger.objects, digest).files[INPUTS_FILE])
+    last = _newest_row(ledger, "applications", "application_id", portfolio=takes.portfolio)
+    attributes = {name: last[name] for name in takes.attributes if name in last}
     return credit_request(f"sample-of-{last['application_id']}", attributes)
 
 
-def _newest_receipt(ledger: Ledger, dataset: str) -> RecordedLeaf:
+def _newest_row(ledger: Ledger, dataset: str, key: str, **where: str) -> dict[str, Any]:
+    """Return the newest accepted row of a dataset, among those that hold certain values."""
+    import polars as pl
+
     from pipelines.validation import accepted_receipts
 
     receipts = [leaf for leaf in accepted_receipts(ledger, dataset) if leaf.detail["event_time_max"]]
-    return max(receipts, key=lambda leaf: leaf.detail["event_time_max"])
-
-
-def _newest_row(ledger: Ledger, dataset: str, key: str) -> dict[str, Any]:
-    import polars as pl
-
-    newest = _newest_receipt(ledger, dataset)
-    rows = pl.read_parquet(ledger.settings.workspace_path / newest.detail["accepted_path"])
-    return rows.sort("event_time", key).row(-1, named=True)
-
-
-def _roles(ledger: Ledger, dataset: str) -> dict[str, str]:
-    batch = ledger.log.get(_newest_receipt(ledger, dataset).identity["batch"])
-    return dict(batch.identity.get("roles") or {})
+    for receipt in sorted(receipts, key=lambda leaf: leaf.detail["event_time_max"], reverse=True):
+        rows = pl.read_parquet(ledger.settings.workspace_path / receipt.detail["accepted_path"])
+        chosen = rows.filter(pl.col(name) == value for name, value in where.items()) if where else rows
+        if chosen.height:
+            return chosen.sort("event_time", key).row(-1, named=True)
+    raise LedgerlineError(f"no accepted row of {dataset} is like that: {where or 'none at all'}")

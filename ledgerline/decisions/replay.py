@@ -56,7 +56,7 @@ def _decide_again(bundle: Bundle, recorded: RecordedDecision) -> Mapping[str, An
             from ledgerline.decisions.credit import CreditModel
             from ledgerline.decisions.credit import judge_again as credit_again
 
-            return credit_again(CreditModel.load(bundle), recorded.vector, recorded.answer)
+            return credit_again(CreditModel.load(bundle), recorded.event, recorded.vector, recorded.answer)
         case "price":
             from ledgerline.decisions.trading import PriceModel
             from ledgerline.decisions.trading import judge_again as price_again

@@ -10,6 +10,7 @@ import polars as pl
 
 from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.decisions.bundle import Bundle, load_bundle
+from ledgerline.decisions.credit import portfolio_of
 from ledgerline.decisions.deployment import Deployment
 from pipelines.features import read_features, versions
 from pipelines.monitoring.policy import DriftLimits
@@ -116,4 +117,7 @@ def _trained_on(ledger: Ledger, bundle: Bundle) -> pl.DataFrame:
 def _seen_now(ledger: Ledger, version: RecordedLeaf, bundle: Bundle, limits: DriftLimits) -> pl.DataFrame:
     """Return the newest feature version's rows of the last days, of what the model is asked about only."""
     since = feature_manifest(ledger, version).as_of - timedelta(days=limits.recent_days[bundle.fields.family])
-    return read_features(ledger, version.id).filter(pl.col("available_at") > since).collect()
+    recent = read_features(ledger, version.id).filter(pl.col("available_at") > since)
+    if bundle.fields.family == "credit":
+        recent = recent.filter(pl.col("portfolio") == portfolio_of(bundle))
+    return recent.collect()

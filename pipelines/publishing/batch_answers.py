@@ -8,6 +8,7 @@ import polars as pl
 
 from ledgerline.audit import Ledger
 from ledgerline.decisions.bundle import Bundle
+from ledgerline.decisions.credit import CreditModel, credit_policy, judge_frame
 from ledgerline.decisions.fraud import FraudModel
 from ledgerline.decisions.fraud_answer import FraudVerdict, judge_payment
 
@@ -44,8 +45,22 @@ def fraud_answers(_ledger: Ledger, bundle: Bundle, rows: pl.DataFrame, key: str)
     )
 
 
+def credit_answers(ledger: Ledger, bundle: Bundle, rows: pl.DataFrame, key: str) -> Judged:
+    """Return probability, score, category, decision, terms and the reasons' codes, by the policy in force now."""
+    policy = credit_policy(ledger.settings.project)
+    judged = judge_frame(CreditModel.load(bundle), policy, rows)
+    names = ("probability", "score", "category", "decision", "rate", "maximum_loan")
+    types = (pl.Float64, pl.Int64, pl.String, pl.String, pl.Float64, pl.Int64)
+    said = [pl.Series(name, [each[name] for each in judged], kind) for name, kind in zip(names, types, strict=True)]
+    reasons = pl.Series("reasons", [_codes(each) for each in judged], dtype=pl.List(pl.String))
+    return Judged(rows.select(key, "event_time").with_columns(*said, reasons), {"policy": policy.id})
+
+
 def _codes(answer: Mapping[str, Any] | None) -> list[str]:
     return [str(reason["code"]) for reason in answer["reasons"]] if answer else []
 
 
-ANSWERS: Mapping[str, Callable[[Ledger, Bundle, pl.DataFrame, str], Judged]] = {"fraud": fraud_answers}
+ANSWERS: Mapping[str, Callable[[Ledger, Bundle, pl.DataFrame, str], Judged]] = {
+    "fraud": fraud_answers,
+    "credit": credit_answers,
+}

@@ -12,6 +12,7 @@ from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.admission import Admitted, admit
+from ledgerline.decisions.credit import portfolio_of
 from ledgerline.decisions.deployment import Deployment, current
 from pipelines.features import read_features, versions
 from pipelines.publishing.batch_answers import ANSWERS, Judged
@@ -103,7 +104,17 @@ def _made_of(ledger: Ledger, family: str, admitted: Admitted) -> dict[str, Any]:
 
 
 def _served_receipts(ledger: Ledger, family: str, admitted: Admitted) -> list[RecordedLeaf]:
-    return accepted_receipts(ledger, _SUBJECTS[family].dataset)
+    """Return the receipts of what the model is asked about: of lenders' applications, its own portfolio's."""
+    receipts = accepted_receipts(ledger, _SUBJECTS[family].dataset)
+    if family != "credit":
+        return receipts
+    portfolio = portfolio_of(admitted.bundle)
+    return [receipt for receipt in receipts if receipt.identity["accepted"] and _holds(ledger, receipt, portfolio)]
+
+
+def _holds(ledger: Ledger, receipt: RecordedLeaf, portfolio: str) -> bool:
+    path = accepted_file(ledger, ledger.log.get(receipt.identity["batch"]), receipt)
+    return portfolio in pl.read_parquet(path, columns=["portfolio"])["portfolio"]
 
 
 def _features(ledger: Ledger, family: str, made_of: Mapping[str, Any]) -> pl.DataFrame:

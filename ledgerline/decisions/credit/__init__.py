@@ -1,9 +1,9 @@
 """Credit: from an application to a probability of default, a score, a decision and its reasons."""
 
-from ledgerline.decisions.credit.answer import Decision, judge_again, judge_application
+from ledgerline.decisions.credit.answer import Decision, judge_again, judge_application, judge_frame
 from ledgerline.decisions.credit.calibration import Calibration
 from ledgerline.decisions.credit.encoding import ApplicationRefused, Encoding
-from ledgerline.decisions.credit.inputs import Attribute, AttributeKind, CreditInputs
+from ledgerline.decisions.credit.inputs import Attribute, AttributeKind, CreditInputs, portfolio_of
 from ledgerline.decisions.credit.model import FAMILY, CreditModel, CreditScore
 from ledgerline.decisions.credit.policy import CreditPolicy, CreditPolicyInvalid, credit_policy
 from ledgerline.decisions.credit.reasons import encode_reason_codes
@@ -27,4 +27,6 @@ __all__ = [
     "encode_reason_codes",
     "judge_again",
     "judge_application",
+    "judge_frame",
+    "portfolio_of",
 ]

@@ -5,8 +5,10 @@ from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import Any
 
+import polars as pl
+
 from ledgerline.decisions.credit.encoding import Lack
-from ledgerline.decisions.credit.model import CreditModel, Vector
+from ledgerline.decisions.credit.model import CreditModel, CreditScore, Vector
 from ledgerline.decisions.credit.policy import Category, CreditPolicy
 from ledgerline.decisions.credit.reasons import Direction, Factor
 
@@ -48,10 +50,39 @@ def judge_application(
     Raises:
         ApplicationRefused: The vector is not the one that the model takes.
     """
-    found = model.score_vector(vector)
+    return _judged(model, policy, model.score_vector(vector), model.factors(vector), said)
+
+
+def judge_frame(model: CreditModel, policy: CreditPolicy, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return :func:`judge_application` of many applications, row by row.
+
+    Args:
+        model: The deployed model.
+        policy: The policy in force.
+        frame: One row an application, holding the view's features.
+
+    Raises:
+        ApplicationRefused: A feature is absent.
+    """
+    scored = zip(*(model.score_frame(frame)[name].to_list() for name in ("probability", "score")), strict=True)
+    attributes = frame.select(list(model.takes.attributes)).iter_rows(named=True)
+    return [
+        _judged(
+            model, policy, CreditScore(*score), factors, {name: said[name] for name in said if said[name] is not None}
+        )
+        for score, factors, said in zip(scored, model.factors_frame(frame), attributes, strict=True)
+    ]
+
+
+def _judged(
+    model: CreditModel,
+    policy: CreditPolicy,
+    found: CreditScore,
+    factors: Sequence[Factor],
+    said: Mapping[str, Any],
+) -> dict[str, Any]:
     category = policy.category(found.score)
     decision, by_condition = decide(policy, found.score, _number(said, DEBT_TO_INCOME))
-    factors = model.factors(vector)
     granted = decision is not Decision.DENIED
     return {
         "probability": found.probability,

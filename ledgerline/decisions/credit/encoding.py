@@ -133,6 +133,12 @@ class Encoding:
                 found[name] = Lack.UNSEEN_CATEGORY
         return found
 
+    def known(self, name: str, value: float | str | None) -> float | str | None:
+        """Return a feature's value as the model sees it: None for a missing one and for a category it does not know."""
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return None
+        return value if name not in self.categorical or value in self.categorical[name] else None
+
     def value_of(self, vector: Mapping[str, float | None], name: str) -> float | str | None:
         """Return what a vector says about a feature: a number, a known category, or None."""
         if name not in self.categorical:

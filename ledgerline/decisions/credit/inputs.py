@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from ledgerline.core.identity import canonical_json
-from ledgerline.decisions.bundle import BundleRefused, RefusalReason
+from ledgerline.decisions.bundle import INPUTS_FILE, Bundle, BundleRefused, RefusalReason
 from ledgerline.decisions.credit.calibration import Calibration
 from ledgerline.decisions.credit.encoding import Encoding
 from ledgerline.decisions.credit.scorecard import Scorecard
@@ -93,6 +93,15 @@ class CreditInputs:
             raise BundleRefused(
                 RefusalReason.CONTENT_UNREADABLE, f"inputs.json does not say what a credit model takes: {malformed!r}"
             ) from malformed
+
+
+def portfolio_of(bundle: Bundle) -> str:
+    """Return whose applications a bundle's model knows.
+
+    Raises:
+        BundleRefused: Its ``inputs.json`` does not say.
+    """
+    return CreditInputs.from_bytes(bundle.files[INPUTS_FILE]).portfolio
 
 
 def _attribute(said: Mapping[str, Any]) -> Attribute:

@@ -1,6 +1,6 @@
 """Score an application: from its features to a probability of default, points, and what moved them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,15 +153,32 @@ class CreditModel:
         """
         encoding = self.takes.encoding
         pushes = self._booster.contributions(encoding.row(vector))[0, :-1]
+        return self._factors(pushes.tolist(), {name: encoding.value_of(vector, name) for name in encoding.inputs})
+
+    def factors_frame(self, frame: pl.DataFrame) -> Iterator[tuple[Factor, ...]]:
+        """Yield :meth:`factors` of many applications, row by row.
+
+        Args:
+            frame: One row an application, holding at least :attr:`inputs`.
+
+        Raises:
+            ApplicationRefused: A feature is absent.
+        """
+        if frame.height == 0:
+            return
+        encoding = self.takes.encoding
+        pushes = self._booster.contributions(encoding.matrix(frame))[:, :-1]
+        for place, row in enumerate(frame.select(encoding.inputs).iter_rows(named=True)):
+            yield self._factors(pushes[place].tolist(), {name: encoding.known(name, row[name]) for name in row})
+
+    def _factors(self, pushes: Sequence[float], values: Mapping[str, float | str | None]) -> tuple[Factor, ...]:
+        encoding = self.takes.encoding
         sums = dict.fromkeys(encoding.inputs, 0.0)
-        for name, push in zip(encoding.owners, pushes.tolist(), strict=True):
+        for name, push in zip(encoding.owners, pushes, strict=True):
             sums[name] += push * self.takes.calibration.slope
         ordered = sorted(sums, key=lambda name: -sums[name])
-        return tuple(self._factor(name, vector, sums[name]) for name in ordered)
-
-    def _factor(self, name: str, vector: Vector, contribution: float) -> Factor:
-        code = self._reason_codes[name]
-        return Factor(code.code, code.text, name, self.takes.encoding.value_of(vector, name), contribution)
+        codes = self._reason_codes
+        return tuple(Factor(codes[name].code, codes[name].text, name, values[name], sums[name]) for name in ordered)
 
     def _score(self, raw: float) -> CreditScore:
         probability = self.takes.calibration.probability(raw)

@@ -1,5 +1,6 @@
 """What the scoring API takes and gives for a credit application."""
 
+import math
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
@@ -10,10 +11,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
     StringConstraints,
 )
 
@@ -24,12 +21,30 @@ from ledgerline.decisions.record import RecordedDecision
 from ledgerline.services.scoring.schema import Identifier, ModelGiven, iso_text, plausible
 
 _MOST_ATTRIBUTES = 500
-_MOST_DIGITS = 2**53
+_LONGEST = 200
+
+
+def _said(value: Any) -> Any:
+    """Take a number, a text or null; JSON's NaN, and an integer that no float can hold, are no numbers."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if len(value) > _LONGEST or not value.isprintable():
+            raise ValueError(f"must be printable text of at most {_LONGEST} characters")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number, a text or null")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("must be a finite number")
+    return number
+
 
 AttributeName = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100)]
-Whole = Annotated[StrictInt, Field(ge=-_MOST_DIGITS, le=_MOST_DIGITS)]
-Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
-Text = Annotated[StrictStr, StringConstraints(max_length=200)]
+AttributeValue = Annotated[float | str | None, BeforeValidator(_said)]
 
 
 class CreditRequest(BaseModel):
@@ -61,7 +76,7 @@ class CreditRequest(BaseModel):
     event_time: Annotated[AwareDatetime, BeforeValidator(iso_text), AfterValidator(plausible)] | None = Field(
         default=None, description="When it was made: ISO 8601 with a time zone. Without it: now."
     )
-    attributes: dict[AttributeName, StrictBool | Whole | Number | Text | None] = Field(
+    attributes: dict[AttributeName, AttributeValue] = Field(
         max_length=_MOST_ATTRIBUTES,
         description="What the application says, by the names that the lender's mapping gives: numbers and texts. One "
         "that is left out or null is decided on as missing, and so is a category that training had not seen; both are "
@@ -94,12 +109,11 @@ class CreditRequest(BaseModel):
             portfolio: Whose application it is, said or not.
             event_time: When it was made, said or not.
         """
-        given = {name: value for name, value in self.attributes.items() if value is not None}
         return {
             "application_id": self.application_id,
             "portfolio": portfolio,
             "event_time": instant_text(event_time),
-            "attributes": {name: value if isinstance(value, str) else float(value) for name, value in given.items()},
+            "attributes": {name: value for name, value in self.attributes.items() if value is not None},
         }
 
 
