@@ -51,7 +51,17 @@ def _section(dataset: str, receipts: Sequence[RecordedLeaf]) -> list[str]:
     for title, key in (("Quarantined", "reasons"), ("Warnings", "warnings")):
         rows = _by_code(receipts, key)
         parts.append(f"### {title}\n\n{_table(('name', 'rows', 'files'), rows)}" if rows else f"{title}: none.")
+    if named := _named_rows(receipts):
+        parts.append(f"### Rows with a warning, the first of each file\n\n{_table(('name', 'rows'), named)}")
     return parts
+
+
+def _named_rows(receipts: Sequence[RecordedLeaf]) -> list[tuple[str, str]]:
+    names: dict[str, list[str]] = {}
+    for receipt in receipts:
+        for code, rows in (receipt.detail.get("examples") or {}).items():
+            names.setdefault(code, []).extend(rows)
+    return [(code, _named(rows)) for code, rows in sorted(names.items())]
 
 
 def _by_code(receipts: Sequence[RecordedLeaf], key: str) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from ledgerline.core.lock import exclusive
 from ledgerline.core.storage import write_atomically
 from pipelines.validation.data_docs_overview import add_overview
 from pipelines.validation.examiner import gx_suite, gx_version, quiet_context
-from pipelines.validation.suites import AS_OF, Suite, read_suite, with_parameters
+from pipelines.validation.suites import AS_OF, NO_START, STARTS, Suite, read_suite, with_parameters
 
 _SITE = "ledgerline"
 _FINISHED = ".finished.json"
@@ -118,7 +118,7 @@ def _gx_result(ledger: Ledger, receipt: RecordedLeaf) -> tuple[Any, Any]:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     document = json.loads(ledger.objects.get(receipt.identity["result_object"]))
-    parameters = {AS_OF: receipt.detail[AS_OF]}
+    parameters = {AS_OF: receipt.detail[AS_OF], STARTS: receipt.detail.get(STARTS, NO_START)}
     results = [
         ExpectationValidationResult(
             success=entry["success"],
@@ -154,5 +154,6 @@ def _meta(receipt: RecordedLeaf, document: dict[str, Any], run: Any) -> dict[str
             "receipt": receipt.id,
             **counts,
             **{f"quarantined: {code}": count for code, count in receipt.detail["reasons"].items()},
+            **{f"warning: {code}": "; ".join(names) for code, names in receipt.detail.get("examples", {}).items()},
         },
     }

@@ -24,7 +24,7 @@ from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
 from pipelines.ingestion.typed_rows import ROW_NUMBER
 from pipelines.validation.landed import within_calendar
-from pipelines.validation.suites import AS_OF, Rule, Suite
+from pipelines.validation.suites import AS_OF, NO_START, STARTS, Rule, Suite
 
 # COMPLETE lists every failing row's number. The values beside them are cut at 200, so those are looked up in the rows.
 _RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
@@ -61,7 +61,7 @@ def great_expectations() -> ModuleType:
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations as gx
 
-        from pipelines.validation import expectations  # noqa: F401 (defining them registers them)
+        from pipelines.validation import expectations, market_expectations  # noqa: F401 (defining them registers them)
 
     return gx
 
@@ -105,7 +105,9 @@ def gx_suite(suite: Suite, rules: Sequence[Rule]) -> Any:
     )
 
 
-def examine(suite: Suite, rules: Sequence[Rule], frame: pl.DataFrame, *, as_of: datetime) -> list[Finding]:
+def examine(
+    suite: Suite, rules: Sequence[Rule], frame: pl.DataFrame, *, as_of: datetime, starts: datetime | None = None
+) -> list[Finding]:
     """Let GX judge ``frame`` by some of a suite's expectations.
 
     Args:
@@ -113,6 +115,7 @@ def examine(suite: Suite, rules: Sequence[Rule], frame: pl.DataFrame, *, as_of: 
         rules: The expectations to judge by.
         frame: ``row_number`` and the columns that they speak of.
         as_of: Value of the suite's ``as_of`` parameter.
+        starts: Value of its ``starts`` parameter; None where the feed does not say.
 
     Returns:
         One finding for each rule, in the order of ``rules``.
@@ -129,7 +132,7 @@ def examine(suite: Suite, rules: Sequence[Rule], frame: pl.DataFrame, *, as_of: 
         found = batch.validate(
             gx_suite(suite, rules),
             result_format=_RESULT_FORMAT,
-            expectation_parameters={AS_OF: instant_text(as_of)},
+            expectation_parameters={AS_OF: instant_text(as_of), STARTS: instant_text(starts) if starts else NO_START},
         )
     results = {result.expectation_config.id: result for result in found.results}
     return [_finding(rule, results[rule.id]) for rule in rules]

@@ -7,15 +7,17 @@ from enum import StrEnum
 
 import polars as pl
 
-from ledgerline.core.contracts import ColumnType, DatasetContract
+from ledgerline.core.contracts import AVAILABLE_AT, ColumnType, DatasetContract
 from pipelines.ingestion.typed_rows import ROW_NUMBER
 from pipelines.validation.examiner import Finding, examine
 from pipelines.validation.facts import EarlierRows, derive
 from pipelines.validation.landed import LandedRows, within_calendar
-from pipelines.validation.suites import Severity, Suite
+from pipelines.validation.suites import Rule, Severity, Suite
 
 BATCH_BLOCKED = "batch_blocked"
 QUARANTINED_SHARE = "quarantined_share"
+_SAID = ("column", "reason", "value")  # what a quarantined row says of itself
+_EXAMPLES = 5
 _NO_INSTANTS = pl.DataFrame(schema={"instant": pl.Datetime("us", "UTC")})
 _INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
@@ -37,6 +39,7 @@ class Judgement:
         accepted: ``row_number`` and the contract's columns, in landed order.
         quarantined: ``row_number``, ``column``, ``reason``, ``value`` and the contract's columns, by row number.
         warnings: Failed expectations that let rows pass: code and how many rows (1 for the whole table).
+        examples: For each of those codes the keys of the first rows, e.g. ``AGFS 2016-11-09T21:00:00Z``.
         findings: What GX found, in the suite's order.
         holds_from: The latest instant of the suite's ``as_of`` columns that ``as_of`` covers; None if none.
         holds_until: The earliest one that it does not cover; None if none. For any ``as_of`` from ``holds_from`` and
@@ -48,6 +51,7 @@ class Judgement:
     accepted: pl.DataFrame
     quarantined: pl.DataFrame
     warnings: Mapping[str, int]
+    examples: Mapping[str, tuple[str, ...]]
     findings: tuple[Finding, ...]
     holds_from: datetime | None
     holds_until: datetime | None
@@ -73,7 +77,8 @@ def judge(landed: LandedRows, suite: Suite, earlier: EarlierRows, *, as_of: date
     Raises:
         ExaminationFailed: GX could not compute an expectation.
     """
-    on_columns = examine(suite, [rule for rule in suite.rules if not rule.about_facts], landed.rows, as_of=as_of)
+    asked = [rule for rule in suite.rules if not (rule.about_facts or _is_passed_over(rule, landed.contract))]
+    on_columns = examine(suite, asked, landed.rows, as_of=as_of, starts=landed.starts)
     eligible = ~landed.rows[ROW_NUMBER].is_in(_failing(on_columns, landed.contract)[ROW_NUMBER].implode())
     facts = derive(landed.rows, eligible, earlier, landed.contract)
     on_facts = examine(suite, [rule for rule in suite.rules if rule.about_facts], facts, as_of=as_of)
@@ -91,6 +96,7 @@ def judge(landed: LandedRows, suite: Suite, earlier: EarlierRows, *, as_of: date
         accepted=landed.rows.join(quarantined, on=ROW_NUMBER, how="anti", maintain_order="left"),
         quarantined=quarantined,
         warnings=_warnings(findings),
+        examples=_examples(findings, landed),
         findings=findings,
         holds_from=covered,
         holds_until=uncovered,
@@ -109,31 +115,41 @@ def _failing(findings: Sequence[Finding], contract: DatasetContract) -> pl.DataF
 
 def _quarantine(landed: LandedRows, failing: pl.DataFrame) -> pl.DataFrame:
     """Return the quarantined rows: those that ``failing`` names, and those that could not be read."""
-    rows = landed.rows.join(failing, on=ROW_NUMBER, how="inner", maintain_order="left")
+    own = _own_names(landed.contract)
+    rows = landed.rows.rename(own).join(failing, on=ROW_NUMBER, how="inner", maintain_order="left")
     value = pl.coalesce(
         pl.lit(None, pl.String),
         *(
-            pl.when(pl.col("column") == name).then(_as_text(landed.contract, name))
+            pl.when(pl.col("column") == name).then(_as_text(landed.contract, name, own.get(name, name)))
             for name in landed.contract.column_names
         ),
     )
     readable = rows.with_columns(value=value)
     return (
         pl.concat([readable, landed.unreadable], how="diagonal")
-        .select(ROW_NUMBER, "column", "reason", "value", *landed.contract.column_names)
+        .select(ROW_NUMBER, *_SAID, *(own.get(name, name) for name in landed.contract.column_names))
         .sort(ROW_NUMBER)
     )
 
 
+def _own_names(contract: DatasetContract) -> dict[str, str]:
+    """Return other names for the contract's columns that are called as what a quarantined row says of itself."""
+    return {name: f"row_{name}" for name in contract.column_names if name in _SAID}
+
+
 def _quarantine_all(landed: LandedRows, quarantined: pl.DataFrame) -> pl.DataFrame:
     """Add the rows that have nothing wrong with them but their batch."""
-    others = landed.rows.join(quarantined, on=ROW_NUMBER, how="anti").with_columns(reason=pl.lit(BATCH_BLOCKED))
+    others = (
+        landed.rows.rename(_own_names(landed.contract))
+        .join(quarantined, on=ROW_NUMBER, how="anti")
+        .with_columns(reason=pl.lit(BATCH_BLOCKED))
+    )
     return pl.concat([quarantined, others], how="diagonal").sort(ROW_NUMBER)
 
 
-def _as_text(contract: DatasetContract, name: str) -> pl.Expr:
+def _as_text(contract: DatasetContract, name: str, called: str) -> pl.Expr:
     types = {column.name: column.type for column in contract.columns}
-    column = pl.col(name)
+    column = pl.col(called)
     return column.dt.strftime(_INSTANT_FORMAT) if types[name] is ColumnType.INSTANT else column.cast(pl.String)
 
 
@@ -158,6 +174,27 @@ def _warnings(findings: Sequence[Finding]) -> dict[str, int]:
             if failing:
                 counts[finding.rule.code] = counts.get(finding.rule.code, 0) + failing
     return counts
+
+
+def _examples(findings: Sequence[Finding], landed: LandedRows) -> dict[str, tuple[str, ...]]:
+    """Return for each warning's code the keys of its first rows, so that a reader meets names and not only counts."""
+    named: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.rule.severity is Severity.CRITICAL or finding.rows is None or not len(finding.rows):
+            continue
+        names = named.setdefault(finding.rule.code, [])
+        if (wanted := _EXAMPLES - len(names)) > 0:
+            first = pl.DataFrame({ROW_NUMBER: finding.rows[:wanted]}, schema={ROW_NUMBER: pl.Int64})
+            rows = landed.rows.join(first, on=ROW_NUMBER, how="semi")
+            keys = [name for name in landed.contract.key if name != AVAILABLE_AT.name]
+            texts = rows.select(pl.concat_str([_as_text(landed.contract, key, key) for key in keys], separator=" "))
+            names += texts.to_series().drop_nulls().to_list()
+    return {code: tuple(names) for code, names in named.items()}
+
+
+def _is_passed_over(rule: Rule, contract: DatasetContract) -> bool:
+    """Whether the expectation is about a column that only other lenders have."""
+    return rule.if_present and rule.column not in contract.column_names
 
 
 def _as_of_bounds(

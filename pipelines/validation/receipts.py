@@ -41,6 +41,7 @@ class Receipt:
         quarantined: Rows that did not.
         reasons: Quarantined rows by reason.
         warnings: Rows that entered although something about them is worth a look, by code.
+        examples: Keys of the first of those rows, by code.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Receipt:
     quarantined: int
     reasons: Mapping[str, int]
     warnings: Mapping[str, int]
+    examples: Mapping[str, Sequence[str]]
 
 
 def receipt_of(leaf: RecordedLeaf) -> Receipt:
@@ -66,6 +68,7 @@ def receipt_of(leaf: RecordedLeaf) -> Receipt:
         quarantined=leaf.identity["quarantined"],
         reasons=leaf.detail["reasons"],
         warnings=leaf.detail["warnings"],
+        examples=leaf.detail.get("examples", {}),
     )
 
 
@@ -164,6 +167,7 @@ def _detail(landed: LandedRows, judgement: Judgement) -> dict[str, Any]:
         **_starts(landed),
         "reasons": judgement.reasons,
         "warnings": dict(judgement.warnings),
+        "examples": {code: list(names) for code, names in judgement.examples.items()},
         "blocked_by": list(judgement.blocked_by),
         **_span(judgement.accepted, EVENT_TIME.name),
         **_span(judgement.accepted, AVAILABLE_AT.name),

@@ -7,6 +7,7 @@ the platform needs beside GX, without loading GX:
   row passes. A critical expectation about the whole table blocks the batch.
 * ``meta.code``: the reason that is written beside a failing row.
 * ``meta.column``: the column to name as the culprit; without it, the one that the expectation speaks of.
+* ``meta.if_present``: the expectation holds for lenders whose files have the column, and is passed over for others.
 * the suite's ``meta.max_quarantined_share``: above it, a batch is blocked whole; ``meta.not_counted``: the codes that
   do not count towards it.
 """
@@ -24,10 +25,13 @@ from ledgerline.core.identity import content_id, sha256_bytes, source_fingerprin
 from ledgerline.core.settings import Settings
 
 AS_OF = "as_of"
+STARTS = "starts"
+NO_START = "0001-01-01T00:00:00.000000Z"
+"""Value of the suites' ``starts`` where the feed's mapping does not say when it starts."""
 ALREADY_ACCEPTED = "already_accepted"
 KEY_OCCURRENCE = "key_occurrence"
 FACTS = (ALREADY_ACCEPTED, KEY_OCCURRENCE)
-_JUDGING_CODE = ("expectations.py", "examiner.py", "facts.py", "judging.py")
+_JUDGING_CODE = ("expectations.py", "market_expectations.py", "examiner.py", "facts.py", "judging.py")
 
 
 class SuiteUnusable(LedgerlineError):
@@ -52,6 +56,7 @@ class Rule:
         severity: What failing it leads to.
         column: The column named as the culprit; None for the whole table.
         about_facts: Whether it judges a fact that the platform derives (:data:`FACTS`), not a landed column.
+        if_present: Whether it is passed over where the landed rows lack the column.
         document: The expectation as committed.
     """
 
@@ -60,6 +65,7 @@ class Rule:
     severity: Severity
     column: str | None
     about_facts: bool
+    if_present: bool
     document: Mapping[str, Any]
 
 
@@ -142,6 +148,7 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
         severity=Severity(entry["severity"]),
         column=meta.get("column") or judged,
         about_facts=judged in FACTS,
+        if_present=meta.get("if_present", False),
         document=entry,
     )
 

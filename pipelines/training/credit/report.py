@@ -35,6 +35,9 @@ _AGE = (
     "Age is an input. Regulation B lets a sound scoring system use it as long as it counts against nobody of 62 or "
     "more (12 CFR 1002.6(b)(2)); that is for the validator to look at."
 )
+_NO_DEBT = (
+    "These applications do not say debt to income, which the policy asks of middle scores: all of those are denied."
+)
 _SHARED_VALIDATION = (
     "The applications that say when to stop also calibrate; the test applications do neither, and choose nothing."
 )
@@ -86,7 +89,7 @@ def build_report(
         "fairness": fairness_facts(evaluation, parameters, policy),
         "deployed_model": dict(deployed),
         "leak_checks": [asdict(check) for check in leak_checks],
-        "limits": [*limits, *_scale_limits(scores, scale, policy)],
+        "limits": [*limits, *_scale_limits(scores, scale, policy, data["features"])],
     }
     return dict(rounded(report))
 
@@ -110,12 +113,12 @@ def data_facts(frame: pl.DataFrame, *, as_of: datetime, names: Sequence[str]) ->
 
 
 def development_facts(development: Development) -> dict[str, Any]:
-    """Return what a model was fit and calibrated on."""
+    """Return what a model was fit on, and the part of it that was held back first, to stop at and to calibrate on."""
     return {
-        "train": _counts(development.fit),
+        "train": _counts(development.whole),
         "validation": _counts(development.validation),
-        "train_start": _instant(development.fit["event_time"].min()),
-        "train_end": _instant(development.fit["event_time"].max()),
+        "train_start": _instant(development.whole["event_time"].min()),
+        "train_end": _instant(development.whole["event_time"].max()),
     }
 
 
@@ -254,13 +257,19 @@ def _share(chosen: Any, probabilities: Scores, defaulted: Any) -> dict[str, floa
     }
 
 
-def _scale_limits(scores: Mapping[str, Any], scale: Scorecard, policy: CreditPolicy) -> list[str]:
-    """Say which of the policy's categories this scale gives to nobody, and what they ask for."""
+def _scale_limits(
+    scores: Mapping[str, Any], scale: Scorecard, policy: CreditPolicy, features: Sequence[str]
+) -> list[str]:
+    """Say which of the policy's categories this scale gives to nobody, and what of the policy cannot be met."""
     empty = [each for each in policy.categories if scores["categories"][each.name]["share"] == 0]
+    unknown = DEBT_TO_INCOME not in features and not policy.decisions.debt_to_income.granted_when_unknown
     return [
-        f"No tested application is {each.name}: on this scale a score of {each.from_score} stands for a probability of "
-        f"default of {scale.probability_at(each.from_score):.2%}."
-        for each in empty
+        *([_NO_DEBT] if unknown else []),
+        *(
+            f"No tested application is {each.name}: on this scale a score of {each.from_score} stands for a probability of "
+            f"default of {scale.probability_at(each.from_score):.2%}."
+            for each in empty
+        ),
     ]
 
 
