@@ -213,7 +213,7 @@ def _verdict(gate: Gate, look: Callable[[Candidate], Verdict], candidate: Candid
 
 
 def _receipt_problem(candidate: Candidate, leaf: RecordedLeaf) -> str | None:
-    if leaf.kind is not Kind.VALIDATION_RECEIPT:
+    if leaf.kind not in {Kind.VALIDATION_RECEIPT, Kind.RELEASE}:
         return f"{leaf.kind} {leaf.id[:12]} is no validation receipt"
     if leaf.identity["verdict"] != "accepted":
         return f"receipt {leaf.id[:12]} of {leaf.identity['dataset']} says {leaf.identity['verdict']}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ledgerline.audit import Ledger, RecordedLeaf
+from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import sha256_bytes, sha256_file
 from ledgerline.core.storage import write_atomically
@@ -57,6 +57,10 @@ def accepted_file(ledger: Ledger, batch: RecordedLeaf, receipt: RecordedLeaf) ->
     path = ledger.settings.workspace_path / str(receipt.detail["accepted_path"])
     expected = receipt.identity["accepted_sha256"]
     if path.exists() and sha256_file(path) == expected:
+        return path
+    if receipt.kind is Kind.RELEASE:
+        content = ledger.objects.get(str(expected))
+        write_atomically(path, content)
         return path
     rows = read_landed(ledger, batch).rows
     if quarantine := receipt.identity["quarantine_object"]:

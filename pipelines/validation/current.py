@@ -11,7 +11,7 @@ from pipelines.validation.suites import read_suite
 
 
 def accepted_receipts(ledger: Ledger, dataset: str) -> list[RecordedLeaf]:
-    """Return the receipts whose accepted rows are the dataset now, in the order their batches landed.
+    """Return the receipts, and the releases, whose rows are the dataset now: receipts as their batches landed.
 
     Which batches count follows from the source's present feeds: see
     :func:`~pipelines.validation.lines.standing_lines`.
@@ -21,7 +21,10 @@ def accepted_receipts(ledger: Ledger, dataset: str) -> list[RecordedLeaf]:
         return []
     lines = standing_lines(ledger, dataset, landed)
     current = _current_of(ledger, lines, landed, _receipts_by_batch(ledger))
-    return [receipt for receipt in current if receipt.identity["verdict"] == Verdict.ACCEPTED]
+    accepted = [receipt for receipt in current if receipt.identity["verdict"] == Verdict.ACCEPTED]
+    standing = {receipt.id for receipt in current}
+    released = ledger.log.leaves(Kind.RELEASE, dataset=dataset)
+    return accepted + [leaf for leaf in released if leaf.identity["receipt"] in standing]
 
 
 def current_receipts(ledger: Ledger) -> list[RecordedLeaf]:

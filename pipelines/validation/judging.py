@@ -115,7 +115,7 @@ def _failing(findings: Sequence[Finding], contract: DatasetContract) -> pl.DataF
 
 def _quarantine(landed: LandedRows, failing: pl.DataFrame) -> pl.DataFrame:
     """Return the quarantined rows: those that ``failing`` names, and those that could not be read."""
-    own = _own_names(landed.contract)
+    own = own_names(landed.contract)
     rows = landed.rows.rename(own).join(failing, on=ROW_NUMBER, how="inner", maintain_order="left")
     value = pl.coalesce(
         pl.lit(None, pl.String),
@@ -132,7 +132,7 @@ def _quarantine(landed: LandedRows, failing: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _own_names(contract: DatasetContract) -> dict[str, str]:
+def own_names(contract: DatasetContract) -> dict[str, str]:
     """Return other names for the contract's columns that are called as what a quarantined row says of itself."""
     return {name: f"row_{name}" for name in contract.column_names if name in _SAID}
 
@@ -140,7 +140,7 @@ def _own_names(contract: DatasetContract) -> dict[str, str]:
 def _quarantine_all(landed: LandedRows, quarantined: pl.DataFrame) -> pl.DataFrame:
     """Add the rows that have nothing wrong with them but their batch."""
     others = (
-        landed.rows.rename(_own_names(landed.contract))
+        landed.rows.rename(own_names(landed.contract))
         .join(quarantined, on=ROW_NUMBER, how="anti")
         .with_columns(reason=pl.lit(BATCH_BLOCKED))
     )

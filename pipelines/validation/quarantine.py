@@ -49,7 +49,9 @@ class QuarantineEntry:
 def quarantine_entries(ledger: Ledger) -> list[QuarantineEntry]:
     """Return what is kept out now: refused files, then batches in the order they landed."""
     refused = [_refused_entry(leaf) for leaf in ledger.log.leaves(Kind.REFUSED_FILE)]
-    held = [_receipt_entry(leaf) for leaf in current_receipts(ledger) if leaf.identity["quarantined"]]
+    released = {leaf.identity["receipt"]: leaf for leaf in ledger.log.leaves(Kind.RELEASE)}
+    current = [leaf for leaf in current_receipts(ledger) if leaf.identity["quarantined"]]
+    held = [_receipt_entry(leaf, released.get(leaf.id)) for leaf in current]
     return [*refused, *held]
 
 
@@ -84,8 +86,12 @@ def quarantined_rows(ledger: Ledger, prefix: str) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(ledger.objects.get(sha256))) if sha256 else pl.DataFrame(schema=_COLUMNS)
 
 
-def _receipt_entry(leaf: RecordedLeaf) -> QuarantineEntry:
+def _receipt_entry(leaf: RecordedLeaf, release: RecordedLeaf | None) -> QuarantineEntry:
     blocked_by = leaf.detail.get("blocked_by") or []
+    said = [f"batch blocked by {', '.join(blocked_by)}"] if blocked_by else []
+    if release is not None:
+        identity = release.identity
+        said.append(f"{identity['accepted']} rows released by {identity['person']}: {identity['reason']}")
     return QuarantineEntry(
         name=leaf.id[:_NAME_DIGITS],
         id=leaf.id,
@@ -95,7 +101,7 @@ def _receipt_entry(leaf: RecordedLeaf) -> QuarantineEntry:
         rows=leaf.identity["quarantined"],
         reasons=leaf.detail["reasons"],
         blocked=leaf.identity["accepted"] == 0,
-        message=f"batch blocked by {', '.join(blocked_by)}" if blocked_by else "",
+        message="; ".join(said),
     )
 
 

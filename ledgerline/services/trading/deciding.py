@@ -84,7 +84,7 @@ def _decision(row: SessionRow, facts: SessionFacts, serving: PriceServing, polic
         subject=subject,
         body=bars[-1].raw if bars else facts.answer.pages[-1],
         event=event,
-        vector=dict(row.vector),  # type: ignore[arg-type]  # unknown features are None
+        vector=dict(row.vector),
         answer=answer,
         bundle=serving.digest,
         deployment=serving.deployment.id,

@@ -34,7 +34,7 @@ def _introduction(report: Mapping[str, Any]) -> list[str]:
         "",
         f"- Model: XGBoost, {deployed['trees']} trees, {_parameters(deployed['parameters'])}, seed {deployed['seed']}",
         f"- Fit on: {deployed['train']['rows']:,} applications, {deployed['train']['defaults']:,} of them defaults; "
-        f"how many trees, and the calibration, from {deployed['validation']['rows']:,} of them that were held back first",
+        f"how many trees, and the calibration, from {deployed['validation']['rows']:,} of them, held back first",
         f"- Inputs: {len(report['data']['features'])} features: {', '.join(report['data']['features'])}",
         "- Strongest inputs (mean absolute contribution, log-odds): " + _importance(deployed["importance"]),
     ]

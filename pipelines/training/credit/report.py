@@ -266,8 +266,8 @@ def _scale_limits(
     return [
         *([_NO_DEBT] if unknown else []),
         *(
-            f"No tested application is {each.name}: on this scale a score of {each.from_score} stands for a probability of "
-            f"default of {scale.probability_at(each.from_score):.2%}."
+            f"No tested application is {each.name}: on this scale a score of {each.from_score} stands for a "
+            f"probability of default of {scale.probability_at(each.from_score):.2%}."
             for each in empty
         ),
     ]

@@ -50,7 +50,8 @@ def test_state_reads_back_and_a_cut_file_reads_as_none(tmp_path):
 def test_nothing_runs_in_a_new_home_and_stopping_it_says_so(tmp_path):
     settings = Settings(home=tmp_path / "new")
     found = status(settings)
-    assert (found.running, found.trading_url, found.scoring_url, found.processes, found.left_behind) == (False, None, None, (), 0)
+    assert (found.running, found.processes, found.left_behind) == (False, (), 0)
+    assert (found.trading_url, found.scoring_url) == (None, None)
     assert stop(settings) is False
     assert not (tmp_path / "new").exists()
 
