@@ -77,7 +77,7 @@ def release(ledger: Ledger, name: str, *, person: str, reason: str) -> Release:
     rows = _fit_rows(held, contract, source_as_of(ledger.settings, contract.name))
     if rows.is_empty():
         raise ReleaseRefused(
-            f"none of the {held.height:,} rows of {receipt.detail.get('path')} can be let in: they repeat accepted rows, "
+            f"none of the {held.height:,} rows of {receipt.detail.get('path')} can be let in: they repeat others, "
             "could not be read, or lack a value that the contract demands; have them delivered again"
         )
     content = parquet_bytes(rows)
