@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     sandbox_future_sessions: int = 30
     sandbox_signal: float = 1.0
     sandbox_applications: int = 20_000
-    sandbox_entities: int = 40
+    sandbox_entities: int = 100
 
     @cached_property
     def database_url(self) -> str:
