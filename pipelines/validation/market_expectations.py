@@ -180,6 +180,27 @@ class ExpectSplitsReflected(_RowsTogether):
     said = "Of $column_list a close that is adjusted for splits must not jump by a split's ratio."
 
 
+class ActionsComplete(MulticolumnMapMetricProvider):
+    """Whether an action says what it must: a split its ratio, a dividend its amount, a change of name the new one."""
+
+    condition_metric_name = "multicolumn_values.actions_complete"
+    condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: pd.DataFrame, **_: Any) -> pd.Series:  # noqa: N805 (GX's way)
+        action = column_list.iloc[:, 0]
+        needed = {"split": 1, "dividend": 2, "symbol_change": 3}
+        lacking = [action.eq(name) & column_list.iloc[:, place].isna() for name, place in needed.items()]
+        return ~np.logical_or.reduce(lacking)
+
+
+class ExpectActionComplete(_RowsTogether):
+    """Expect of action, ratio, amount and new symbol, given in this order, what the action needs."""
+
+    map_metric = "multicolumn_values.actions_complete"
+    said = "Of $column_list a split needs the second, a dividend the third, a change of name the fourth."
+
+
 class ListedFromTheStart(MulticolumnMapMetricProvider):
     """Whether a share's first bar comes soon after the feed starts."""
 

@@ -14,6 +14,7 @@ import pytest
 
 from ledgerline.core.settings import Settings
 from ledgerline.launch import Event, EventKind, Part, start, status, stop
+from ledgerline.launch.processes import STACK_MARK
 from ledgerline.launch.program import AIRFLOW_PARTS
 
 LAUNCHER = Path(__file__).with_name("launch_and_run.py")
@@ -141,6 +142,7 @@ def test_the_next_start_ends_what_is_left_and_nothing_of_somebody_else(launch, h
     launcher = launch(Part.DEMO_APPROVER)
     state = json.loads((home / "run" / "stack.json").read_text())
     left = psutil.Process(state["processes"]["demo-approver"]["pid"])
+    wait_for(lambda: STACK_MARK in left.environ(), "the demo approver to be itself, no copy of its launcher")
     left.suspend()  # hears no signal but the last
     kill_with_watchdog(launcher)
     assert status(Settings(home=home)).left_behind == 1

@@ -128,7 +128,7 @@ def test_a_change_of_name_without_a_new_name_is_quarantined(judged):
     rows = [{**action, "event_time": SESSIONS[0] + timedelta(days=number)} for number in range(40)]
     rows[5] |= {"action": "symbol_change", "amount": None}
     rows[9] |= {"action": "split", "amount": None, "ratio": 0.0}
-    assert dict(judged(rows, "corporate_actions").reasons) == {"ratio_not_positive": 1, "symbol_change_without_name": 1}
+    assert dict(judged(rows, "corporate_actions").reasons) == {"action_incomplete": 1, "ratio_not_positive": 1}
 
 
 def test_an_empty_value_of_a_series_is_named_and_the_series_enters(judged):
