@@ -75,8 +75,9 @@ def _excerpt(rows: "pl.DataFrame", title: str) -> Table:
     """Return the next months of one series as a table; the interval shown is the widest."""
     first = rows.head(1).to_dicts()[0]
     series = rows.join(rows.head(1).select("entity_id", "account"), on=["entity_id", "account"], how="semi")
-    level = max((int(name.removeprefix("low_")) for name in rows.columns if name.startswith("low_")), default=None)
-    interval = [] if level is None else [f"{level} % interval"]
+    levels = [name.removeprefix("low_") for name in rows.columns if name.startswith("low_")]
+    level = max(levels, key=float, default=None)
+    interval = [] if level is None else [f"{float(level):.0%} interval"]
     table = Table("month", "expected", *interval, title=f"{title}: {first['entity_id']} {first['account']}")
     for row in series.head(_MONTHS).to_dicts():
         bounds = [] if level is None else [f"{row[f'low_{level}']:,.1f} to {row[f'high_{level}']:,.1f}"]
