@@ -5,44 +5,78 @@ import json
 import re
 from pathlib import Path
 
-from ledgerline.audit import Kind
+import pytest
+
+from ledgerline.audit import Kind, Ledger
+from ledgerline.decisions.replay import replay
+
+FAMILIES = ("credit", "forecast", "fraud", "price")
+INGESTING = ("alternative", "business", "economic", "market")
 
 
-def test_every_dag_ran_once_and_succeeded(platform):
-    assert platform.dag_runs() == [
-        ("ingest_business", "success"),
-        ("build_features", "success"),
-        ("train_fraud", "success"),
-        ("promote_fraud", "success"),
+def test_every_dag_of_the_line_ran_and_none_failed(platform):
+    runs = platform.dag_runs()
+    assert {state for _, state in runs} == {"success"}
+    once = [
+        *(f"ingest_{domain}" for domain in INGESTING),
+        *(f"{stage}_{family}" for stage in ("train", "promote") for family in FAMILIES),
+        "publish_forecast",
     ]
+    ran = [dag for dag, _ in runs]
+    assert {dag: ran.count(dag) for dag in once} == dict.fromkeys(once, 1)
 
 
-def test_there_is_a_champion_and_somebody_who_did_not_train_it_approved_it(platform):
+def test_each_family_has_a_champion_that_somebody_who_did_not_train_it_approved(platform):
     log = platform.log()
-    (deployment,) = log.leaves(Kind.DEPLOYMENT)
-    (bundle,) = log.leaves(Kind.MODEL_BUNDLE, digest=deployment.identity["bundle"])
-    (approval,) = log.leaves(Kind.APPROVAL, bundle=deployment.identity["bundle"])
-    assert approval.identity["approver"] != bundle.detail["trained_by"]
-    assert log.latest(Kind.EVALUATION, bundle=deployment.identity["bundle"]).identity["passed"]
+    deployments = log.leaves(Kind.DEPLOYMENT)
+    assert sorted(deployment.identity["family"] for deployment in deployments) == sorted(FAMILIES)
+    for deployment in deployments:
+        (bundle,) = log.leaves(Kind.MODEL_BUNDLE, digest=deployment.identity["bundle"])
+        (approval,) = log.leaves(Kind.APPROVAL, bundle=deployment.identity["bundle"])
+        assert approval.identity["approver"] != bundle.detail["trained_by"]
+        assert log.latest(Kind.EVALUATION, bundle=deployment.identity["bundle"]).identity["passed"]
 
 
 def test_the_demo_approver_is_said_loudly(platform):
-    assert "NO PERSON APPROVED THIS MODEL" in (platform.home / "first-run.txt").read_text()
+    assert "NO PERSON APPROVED THESE MODELS" in (platform.home / "first-run.txt").read_text()
 
 
-def test_a_scored_transaction_leads_back_to_files_that_hash_as_sha256sum_says(platform):
-    (decision,) = platform.log().leaves(Kind.DECISION)
+@pytest.mark.parametrize(("family", "folder"), [("fraud", "transactions"), ("credit", "applications")])
+def test_a_live_decision_leads_back_to_files_that_hash_as_sha256sum_says(platform, family, folder):
+    (decision,) = platform.log().leaves(Kind.DECISION, family=family)
     completed = platform.ledgerline("trace", decision.identity["decision_id"], "--json")
     assert completed.returncode == 0, completed.stderr
     files = json.loads(completed.stdout)["raw_files"]
     delivered = {
         path.relative_to(platform.settings.data_path).as_posix(): path
-        for path in platform.settings.data_path.rglob("*.parquet")
+        for path in (platform.settings.data_path / folder).rglob("*.parquet")
     }
     assert {file["path"] for file in files} == set(delivered)
     for file in files:
         for path in (delivered[file["path"]], Path(file["location"])):
             assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]
+
+
+def test_a_credit_decision_replays_to_the_same_answer(platform):
+    ledger = Ledger.open(platform.settings)
+    (decision,) = ledger.log.leaves(Kind.DECISION, family="credit")
+    again = replay(ledger, decision.identity["decision_id"])
+    assert (again.identical, again.difference) == (True, None)
+
+
+def test_every_price_decision_of_the_run_replays_and_paper_orders_were_filled(platform):
+    ledger = Ledger.open(platform.settings)
+    decisions = ledger.log.leaves(Kind.DECISION, family="price")
+    assert decisions
+    assert [leaf.id for leaf in decisions if not replay(ledger, leaf.identity["decision_id"]).identical] == []
+    status = json.loads(platform.ledgerline("trade", "status", "--json").stdout)
+    assert any(order["state"] == "filled" for order in status["orders"])
+
+
+def test_a_forecast_was_published_with_a_plot(platform):
+    (published,) = platform.log().leaves(Kind.FORECAST)
+    folder = platform.home / "forecasts" / published.id[:16]
+    assert {path.suffix for path in folder.iterdir()} >= {".csv", ".parquet", ".png", ".html"}
 
 
 def test_landed_is_accepted_plus_quarantined(platform):
@@ -65,10 +99,11 @@ def test_no_process_is_left(platform):
 
 def test_a_second_run_with_nothing_new_recomputes_nothing_and_says_so(platform):
     made, runs = platform.made_by_the_line(), platform.dag_runs()
+    decided = len(platform.log().leaves(Kind.DECISION))
     completed = platform.ledgerline("run", "--once")
     assert completed.returncode == 0, completed.stdout[-4000:] + completed.stderr[-4000:]
     assert "Nothing new" in completed.stdout
     assert platform.made_by_the_line() == made
     assert platform.dag_runs() == runs
-    assert len(platform.log().leaves(Kind.DECISION)) == 1
+    assert len(platform.log().leaves(Kind.DECISION)) == decided
     assert re.search(r"\d+ s in all, nothing recomputed", completed.stdout)
