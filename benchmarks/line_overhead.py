@@ -1,8 +1,8 @@
 """What Airflow adds: the whole line under Airflow, over the same functions called one after the other in one process.
 
 `python benchmarks/line_overhead.py --data ../shared/data`; without `--data` the simulated world, with `--quick` a small
-one. Both runs begin with an empty home; what is timed begins when the stack serves and ends when every family's line
-has. Starting the stack (some 20 s) is not counted on the one side, nor is the import of Great Expectations on the other.
+one. Both runs begin with an empty home. Starting the stack (some 20 s) is not counted on the one side, nor is what Great
+Expectations takes to be imported on the other.
 """
 
 import argparse
