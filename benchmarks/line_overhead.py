@@ -1,8 +1,8 @@
 """What Airflow adds: the whole line under Airflow, over the same functions called one after the other in one process.
 
 `python benchmarks/line_overhead.py --data ../shared/data`; without `--data` the simulated world, with `--quick` a small
-one. Both runs begin with an empty home. Starting the stack (some 20 s) is not counted on the one side, nor is what Great
-Expectations takes to be imported on the other.
+one. Both runs begin with an empty home. Neither the start of the stack, some 20 s, nor the import of Great Expectations
+is counted.
 """
 
 import argparse
