@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 _LOADED_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 _SAMPLE_AMOUNT_MINOR = 31_000  # above the simulated world's first fraud scenario: an alert shows more than a pass
-_SECONDS_PER_SESSION = 1.0
-_TRADED_SECONDS = 180.0
+_DECIDED_SECONDS, _DECIDED_LOOK_SECONDS = 30.0, 0.1
+_SAID_EVERY = 5  # sessions
+_UNSENT = {"committed", "sending", "unknown"}
 _STANDING_SECONDS = 20.0
 
 
@@ -143,22 +144,35 @@ def _intent(ledger: Ledger, client_order_id: str) -> RecordedLeaf:
 
 
 def _let_the_market_pass(ledger: Ledger, stack: "Stack") -> None:
-    """Start the sandbox exchange's clock, and wait until its sessions have passed and the last is decided on."""
+    """Let the sandbox exchange's sessions pass, each once the one before is decided on and its orders have been sent.
+
+    So two runs of one world send the same orders, whatever else the machine does.
+    """
     if stack.exchange_url is None:
         return
-    play(stack.exchange_url, seconds_per_session=_SECONDS_PER_SESSION)
-    deadline, said = time.monotonic() + _TRADED_SECONDS, ""
+    now = clock(stack.exchange_url)
+    while not now["ended"]:
+        _await_decided(ledger, str(now["session"]))
+        now = play(stack.exchange_url, step=True)
+        if now["sessions_passed"] % _SAID_EVERY == 0:
+            OUT.print(f"[dim]market[/dim] session {now['session']} has passed, {now['sessions_left']} are left")
+    _await_decided(ledger, str(now["session"]))
+    _await_standstill(ledger)
+
+
+def _await_decided(ledger: Ledger, session: str) -> None:
+    """Wait until the trading job has decided on a session and no order of it is still to be sent.
+
+    Raises:
+        ExchangeUnavailable: It did not within a generous while.
+    """
+    deadline = time.monotonic() + _DECIDED_SECONDS
     while time.monotonic() < deadline:
-        now = clock(stack.exchange_url)
-        session = str(trading_of(ledger)["session"])
-        if session != said:
-            OUT.print(f"[dim]market[/dim] {now.get('timestamp', now.get('now', ''))}: decided on session {session}")
-            said = session
-        if now.get("ended", now.get("closed", False)):
-            _await_standstill(ledger)
+        found = trading_of(ledger)
+        if str(found["session"]) >= session and not _UNSENT & {order["state"] for order in found["orders"]}:
             return
-        time.sleep(_LOOK_SECONDS)
-    raise ExchangeUnavailable(f"the simulated market had not passed after {_TRADED_SECONDS:.0f} s")
+        time.sleep(_DECIDED_LOOK_SECONDS)
+    raise ExchangeUnavailable(f"the trading job has not decided on session {session} within {_DECIDED_SECONDS:.0f} s")
 
 
 def _await_standstill(ledger: Ledger) -> None:

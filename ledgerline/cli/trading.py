@@ -97,7 +97,7 @@ def clock(url: str) -> dict[str, Any]:
     return _asked("GET", url, None)
 
 
-def play(url: str, *, seconds_per_session: float, step: bool = False) -> dict[str, Any]:
+def play(url: str, *, seconds_per_session: float = 1.0, step: bool = False) -> dict[str, Any]:
     """Start the sandbox exchange's clock, or let it make one step; return what it says then.
 
     Raises:

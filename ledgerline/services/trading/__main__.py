@@ -65,7 +65,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     parser.add_argument("--host", default=settings.host, help="loopback address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=settings.trading_port, help="port; 0 takes a free one, logged")
     # A simulated day may pass in a second; at a real venue a turn's questions must stay far below its rate limit.
-    pause = 1.0 if settings.profile is Profile.SANDBOX else 60.0
+    pause = 0.3 if settings.profile is Profile.SANDBOX else 60.0
     parser.add_argument("--every", type=float, default=pause, help="seconds between two turns (%(default)s)")
     return parser
 
