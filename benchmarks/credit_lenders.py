@@ -1,9 +1,9 @@
 """How well credit default is ranked on three lenders' published applications, without and with protected columns.
 
 German (1,000), Taiwan's cards (30,000) and mortgages of 2018 (160,338; the target is a high price), read by the mapping
-and measured by the platform's own training: five folds by a hash of the ids, for no source has dates, so *nothing here is
-out of time*. The published figures use sex, marital status and age; the platform's models never see what a mapping calls
-protected. With them here means as text categories, an age's years too, which costs the linear model on small data.
+and measured by the platform's own training: five folds by a hash of the ids, for no source has dates, so nothing here
+is *out of time*. The published figures use sex, marital status and age; the platform's models never see what a mapping
+calls protected. With them means as text categories, an age's years too, which costs the linear model on small data.
 Runs on ``LEDGERLINE_SHARED_DATA``, or ``shared/data`` beside the project. ``--quick`` leaves the mortgages out.
 """
 
