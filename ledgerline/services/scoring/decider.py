@@ -141,7 +141,8 @@ class Decider:
         while True:
             batch, other = self._next()
             if batch:
-                self._answer(batch)
+                with self._metrics.deciding(len(batch)):
+                    self._answer(batch)
             if isinstance(other, _Install):
                 self._install(other)
             elif isinstance(other, _Stop):

@@ -39,6 +39,9 @@ class ScoringMetrics:
             "ledgerline_scoring_batch", "Decisions per durable commit", buckets=_BATCH, registry=self._registry
         )
         self._in_flight = Gauge("ledgerline_scoring_in_flight", "Requests under way", registry=self._registry)
+        self._deciding = Gauge(
+            "ledgerline_scoring_deciding", "Requests in the batch that is being decided", registry=self._registry
+        )
         self._waiting = Gauge(
             "ledgerline_scoring_waiting", "Requests that wait for the decider", registry=self._registry
         )
@@ -76,6 +79,15 @@ class ScoringMetrics:
             yield
         finally:
             self._in_flight.dec()
+
+    @contextmanager
+    def deciding(self, requests: int) -> Iterator[None]:
+        """Count the requests of one batch for as long as they are decided and recorded."""
+        self._deciding.set(requests)
+        try:
+            yield
+        finally:
+            self._deciding.set(0)
 
     def watch_queue(self, length: Callable[[], int]) -> None:
         """Report how many requests wait, asked for when Prometheus asks."""

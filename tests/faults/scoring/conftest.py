@@ -1,4 +1,4 @@
-"""Loads the small line of evidence, and the scoring job as a process, that the tests stand on."""
+"""Loads the small lines of evidence, and the scoring job as a process, that the tests stand on."""
 
 import importlib.util
 import sys
@@ -28,3 +28,8 @@ def line() -> ModuleType:
 @pytest.fixture(scope="session")
 def scoring() -> ModuleType:
     return _loaded("scoring_process", _INTEGRATION / "scoring" / "process.py")
+
+
+@pytest.fixture(scope="session")
+def credit() -> ModuleType:
+    return _loaded("scoring_credit_line", _INTEGRATION / "scoring" / "credit_line.py")

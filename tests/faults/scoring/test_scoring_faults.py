@@ -103,7 +103,7 @@ def test_what_cannot_be_recorded_is_not_answered_and_not_remembered(
         )
         database.execute("BEGIN IMMEDIATE")  # while the log takes nothing, the two come into one batch behind another
         pool.submit(job.score, line.payment(9))
-        scoring.until(lambda: job.metric("ledgerline_scoring_in_flight") == 1)
+        scoring.until(lambda: job.metric("ledgerline_scoring_deciding") == 1)
         asked = []
         for payment in (second, third):
             asked.append(pool.submit(job.score, payment))
@@ -150,7 +150,7 @@ def test_told_to_stop_it_answers_what_it_has_begun(
         job.wait_until_ready(digest)
         database.execute("BEGIN IMMEDIATE")
         asked = pool.submit(job.score, line.payment(1))
-        scoring.until(lambda: job.metric("ledgerline_scoring_in_flight") == 1)
+        scoring.until(lambda: job.metric("ledgerline_scoring_deciding") == 1)
         stopping = pool.submit(job.stop)
         scoring.until(lambda: any("Shutting down" in said for said in job.said))
         database.execute("ROLLBACK")
