@@ -112,6 +112,8 @@ def watchdogs_of(launcher: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 def kill_with_watchdog(launcher: subprocess.Popen[bytes]) -> None:
+    wait_for(lambda: watchdogs_of(launcher), "the watchdog")
+    psutil.Process(launcher.pid).suspend()  # or it starts another watchdog in between
     for watchdog in watchdogs_of(launcher):
         watchdog.kill()
     launcher.kill()
