@@ -168,8 +168,11 @@ def _reasons(
         return [_given(factor) for factor in strongest(factors)][:most]
     # Nobody is turned down for no reason: where nothing is worse than average, what helped least is named.
     adverse = [factor for factor in factors if factor.direction is Direction.ADVERSE] or list(factors[:1])
-    rule = [_broken_condition(policy, said)] if by_condition else []
-    return [*rule, *map(_given, adverse)][:most]
+    if not by_condition:
+        return [_given(factor) for factor in adverse][:most]
+    # The rule already names what it looks at: the model's own reason about that would say it twice.
+    others = [_given(factor) for factor in adverse if factor.input != DEBT_TO_INCOME]
+    return [_broken_condition(policy, said), *others][:most]
 
 
 def _given(factor: Factor) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def groups_of(values: pl.Series, bands: Sequence[int]) -> pl.Series:
         return values
     between = [f"{low} to {high - 1}" for low, high in pairwise(bands)]
     names = [f"under {bands[0]}", *between, f"{bands[-1]} and over"]
-    return numbers.cut(list(bands), labels=names, left_closed=True).cast(pl.String)
+    return numbers.bin_intervals(list(bands), labels=names).cast(pl.String)
 
 
 def _table(

@@ -1,9 +1,7 @@
 """Checks that neither the future nor a protected attribute entered the training: facts for the report and its gate."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import numpy as np
 import polars as pl
@@ -12,40 +10,12 @@ from numpy.typing import NDArray
 from pipelines.training.credit.dataset import PROTECTED, protected_names
 from pipelines.training.credit.evaluate import Evaluation
 from pipelines.training.credit.samples import Fold, outcomes
+from pipelines.training.leaks import LeakCheck, LeakCheckName, Recompute, none_later, same_features
 
 _TOO_GOOD = 0.99
 """A single feature that ranks defaults this well is not a feature but the outcome under another name."""
 _RECOMPUTED = timedelta(days=92)
 _MOST_VALUES = 200  # of a feature that could be a protected attribute under another name
-
-Recompute = Callable[[datetime], pl.DataFrame]
-"""Features of every application known at an instant, computed from nothing that became known later."""
-
-
-class LeakCheckName(StrEnum):
-    """What is checked."""
-
-    LABELS_KNOWN = "labels_known_at_as_of"
-    FEATURES_KNOWN = "features_known_at_as_of"
-    TRAINING_KNOWN = "training_rows_known_at_test_start"
-    NO_TELLTALE = "no_single_feature_tells"
-    NO_PROTECTED = "no_protected_input"
-    HISTORY_REPRODUCED = "truncated_history_reproduces_features"
-
-
-@dataclass(frozen=True, slots=True)
-class LeakCheck:
-    """One check's answer.
-
-    Attributes:
-        check: Which.
-        passed: Whether nothing was found.
-        detail: What was looked at and what was found, for the reader.
-    """
-
-    check: LeakCheckName
-    passed: bool
-    detail: str
 
 
 def check_leaks(
@@ -64,8 +34,8 @@ def check_leaks(
     newest = frame["available_at"].max()
     at = last.start or (newest if isinstance(newest, datetime) else as_of)
     return [
-        _none_later(LeakCheckName.LABELS_KNOWN, frame["label_available_at"], as_of),
-        _none_later(LeakCheckName.FEATURES_KNOWN, frame["available_at"], as_of),
+        none_later(LeakCheckName.LABELS_KNOWN, frame["label_available_at"], as_of),
+        none_later(LeakCheckName.FEATURES_KNOWN, frame["available_at"], as_of),
         *([_training_known([result.fold for result in evaluation.results])] if evaluation.out_of_time else []),
         no_telltale(last, names),
         no_protected_input(frame, names),
@@ -115,20 +85,15 @@ def history_reproduced(frame: pl.DataFrame, *, at: datetime, names: Sequence[str
     The rows of the quarter before ``at`` are compared; a feature that looks ahead differs there first.
     """
     quarter = (pl.col("available_at") > at - _RECOMPUTED) & (pl.col("available_at") <= at)
-    sealed = frame.filter(quarter).sort("application_id")
-    computed = recompute(at).filter(quarter & (pl.col("portfolio") == frame["portfolio"][0])).sort("application_id")
-    again = computed.with_columns(
-        pl.lit(None, frame.schema[name]).alias(name) for name in names if name not in computed.columns
-    )
-    if not sealed["application_id"].equals(again["application_id"]):
-        differing = ["which applications there are"]
-    else:
-        differing = [name for name in names if not sealed[name].equals(again[name])]
-    found = f"differ in {', '.join(differing)}" if differing else f"{len(names)} features equal to the last bit"
-    return LeakCheck(
-        LeakCheckName.HISTORY_REPRODUCED,
-        not differing,
-        f"{sealed.height} applications of the quarter before {at:%Y-%m-%d}, computed without anything later: {found}",
+    computed = recompute(at).filter(quarter & (pl.col("portfolio") == frame["portfolio"][0]))
+    # An attribute that no application had given by then is no column yet.
+    absent = [pl.lit(None, frame.schema[name]).alias(name) for name in names if name not in computed.columns]
+    return same_features(
+        frame.filter(quarter),
+        computed.with_columns(absent),
+        keys=["application_id"],
+        names=names,
+        compared=f"applications of the quarter before {at:%Y-%m-%d}",
     )
 
 
@@ -149,11 +114,6 @@ def _same_groups(feature: pl.Series, protected: pl.Series) -> bool:
     pairs = pl.DataFrame({"feature": feature, "protected": protected}).drop_nulls().unique()
     values, groups = pairs["feature"].n_unique(), pairs["protected"].n_unique()
     return 1 < groups == values == pairs.height and values <= _MOST_VALUES
-
-
-def _none_later(check: LeakCheckName, instants: pl.Series, as_of: datetime) -> LeakCheck:
-    later = int((instants > as_of).sum())
-    return LeakCheck(check, later == 0, f"{later} of {instants.len()} rows became known after {as_of:%Y-%m-%d %H:%M}")
 
 
 def _training_known(folds: Sequence[Fold]) -> LeakCheck:

@@ -10,10 +10,11 @@ import polars as pl
 from ledgerline.decisions.credit import Attribute, AttributeKind, CreditInputs, CreditPolicy
 from pipelines.training.credit.evaluate import Evaluation, Progress, evaluate
 from pipelines.training.credit.fit import FittedTrees, fit_trees, mean_contributions
-from pipelines.training.credit.leaks import Recompute, check_leaks
+from pipelines.training.credit.leaks import check_leaks
 from pipelines.training.credit.parameters import CreditParameters
 from pipelines.training.credit.report import build_report, data_facts, development_facts
 from pipelines.training.credit.samples import whole_development
+from pipelines.training.leaks import Recompute
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from ledgerline.decisions.credit.answer import DEBT_TO_INCOME, decide
 from pipelines.training.credit.evaluate import Evaluation, FoldResult
 from pipelines.training.credit.fairness import compare_groups
 from pipelines.training.credit.fit import ModelName, Scores
-from pipelines.training.credit.leaks import LeakCheck
 from pipelines.training.credit.metrics import Metric, calibration_error, reliability
 from pipelines.training.credit.parameters import CreditParameters
 from pipelines.training.credit.samples import Development, outcomes
 from pipelines.training.credit.uncertainty import bootstrap
+from pipelines.training.leaks import LeakCheck
 from pipelines.training.statistics import CONFIDENCE, paired_interval, spread
 
 _DIGITS = 6

@@ -1,9 +1,7 @@
 """Checks that nothing from the future entered the training: facts for the report, and for the gate that reads it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 import numpy as np
 import polars as pl
@@ -11,36 +9,11 @@ import polars as pl
 from ledgerline.decisions.forecast.series import Series, series_of
 from pipelines.training.forecast.evaluate import Evaluation, evaluate
 from pipelines.training.forecast.parameters import ForecastParameters
+from pipelines.training.leaks import LeakCheck, LeakCheckName, Recompute, none_later, same_features
 
 _KEY = ("entity_id", "account", "event_time", "available_at")
 _SERIES_TRIED = 40
 _TREES_TRIED = 20
-
-Recompute = Callable[[datetime], pl.DataFrame]
-"""Features computed from what was known at an instant, and from nothing that became known later."""
-
-
-class LeakCheckName(StrEnum):
-    """What is checked."""
-
-    FEATURES_KNOWN = "features_known_at_as_of"
-    TEST_UNSEEN = "test_months_unseen"
-    HISTORY_REPRODUCED = "truncated_history_reproduces_features"
-
-
-@dataclass(frozen=True, slots=True)
-class LeakCheck:
-    """One check's answer.
-
-    Attributes:
-        check: Which.
-        passed: Whether nothing was found.
-        detail: What was looked at and what was found, for the reader.
-    """
-
-    check: LeakCheckName
-    passed: bool
-    detail: str
 
 
 def check_leaks(
@@ -69,10 +42,7 @@ def check_leaks(
 
 def features_known(rows: pl.DataFrame, as_of: datetime) -> LeakCheck:
     """Check that no row became known after ``as_of``."""
-    later = int((rows["available_at"] > as_of).sum())
-    return LeakCheck(
-        LeakCheckName.FEATURES_KNOWN, later == 0, f"{later} of {rows.height} rows became known after {as_of:%Y-%m-%d}"
-    )
+    return none_later(LeakCheckName.FEATURES_KNOWN, rows["available_at"], as_of)
 
 
 def months_unseen(
@@ -113,17 +83,12 @@ def months_unseen(
 def history_reproduced(features: pl.DataFrame, recompute: Recompute) -> LeakCheck:
     """Check that features computed when nothing after half of them existed are the sealed ones, bit for bit."""
     at = features["available_at"].sort()[features.height // 2]
-    sealed = features.filter(pl.col("available_at") <= at).sort(_KEY)
-    again = recompute(at).select(features.columns).sort(_KEY)
-    if not sealed.select(_KEY).equals(again.select(_KEY)):
-        differing = ["which rows there are"]
-    else:
-        differing = [name for name in features.columns if not sealed[name].equals(again[name])]
-    found = f"differ in {', '.join(differing)}" if differing else f"{features.width} columns equal to the last bit"
-    return LeakCheck(
-        LeakCheckName.HISTORY_REPRODUCED,
-        not differing,
-        f"{sealed.height} rows known at {at:%Y-%m-%d}, computed without anything later: {found}",
+    return same_features(
+        features.filter(pl.col("available_at") <= at),
+        recompute(at),
+        keys=_KEY,
+        names=[name for name in features.columns if name not in _KEY],
+        compared=f"rows known at {at:%Y-%m-%d}",
     )
 
 

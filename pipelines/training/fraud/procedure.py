@@ -10,11 +10,12 @@ import polars as pl
 from ledgerline.core.clock import instant_text
 from pipelines.training.fraud.evaluate import Evaluation, Progress, evaluate
 from pipelines.training.fraud.fit import fit_booster, mean_contributions
-from pipelines.training.fraud.leaks import Recompute, check_leaks
+from pipelines.training.fraud.leaks import check_leaks
 from pipelines.training.fraud.parameters import FraudParameters
 from pipelines.training.fraud.report import build_report, data_facts, scored
 from pipelines.training.fraud.samples import Sample, deployment_sample
 from pipelines.training.fraud.threshold import choose_threshold
+from pipelines.training.leaks import Recompute
 from pipelines.training.splits import FoldRole, deployment_week
 
 

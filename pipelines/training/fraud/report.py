@@ -14,12 +14,12 @@ from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import canonical_json
 from pipelines.training.fraud.evaluate import Evaluation, FoldResult
 from pipelines.training.fraud.fit import ModelName
-from pipelines.training.fraud.leaks import LeakCheck
 from pipelines.training.fraud.metrics import Metric
 from pipelines.training.fraud.parameters import BootstrapParameters, FraudParameters
 from pipelines.training.fraud.published import HONEST_SENTENCE, REAL_TRAFFIC, published_figures
 from pipelines.training.fraud.samples import Sample
 from pipelines.training.fraud.threshold import ScoredSample, Threshold, alert_figures
+from pipelines.training.leaks import LeakCheck
 from pipelines.training.splits import FoldRole
 from pipelines.training.statistics import (
     CONFIDENCE,

@@ -1,13 +1,12 @@
 """Checks that nothing from the future entered the training: facts for the report, and for the gate that reads it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import numpy as np
 import polars as pl
 
+from pipelines.training.leaks import LeakCheck, LeakCheckName, Recompute, none_later, same_features
 from pipelines.training.price.evaluate import Evaluation
 from pipelines.training.price.metrics import daily_coefficients
 from pipelines.training.price.samples import Part
@@ -15,34 +14,6 @@ from pipelines.training.price.samples import Part
 _TOO_GOOD = 0.5
 """No single daily indicator is correlated like this with the return after the next close, unless it contains it."""
 _RECOMPUTED = timedelta(days=7)
-
-Recompute = Callable[[datetime], pl.DataFrame]
-"""Features of the sessions before an instant, computed from nothing that became known later."""
-
-
-class LeakCheckName(StrEnum):
-    """What is checked."""
-
-    LABELS_KNOWN = "labels_known_at_as_of"
-    FEATURES_KNOWN = "features_known_at_as_of"
-    TRAINING_KNOWN = "training_rows_known_at_test_start"
-    NO_TELLTALE = "no_single_feature_tells"
-    HISTORY_REPRODUCED = "truncated_history_reproduces_features"
-
-
-@dataclass(frozen=True, slots=True)
-class LeakCheck:
-    """One check's answer.
-
-    Attributes:
-        check: Which.
-        passed: Whether nothing was found.
-        detail: What was looked at and what was found, for the reader.
-    """
-
-    check: LeakCheckName
-    passed: bool
-    detail: str
 
 
 def check_leaks(
@@ -58,8 +29,8 @@ def check_leaks(
         recompute: Computes the features again from truncated history.
     """
     return [
-        _none_later(LeakCheckName.LABELS_KNOWN, frame["label_available_at"], as_of),
-        _none_later(LeakCheckName.FEATURES_KNOWN, frame["available_at"], as_of),
+        none_later(LeakCheckName.LABELS_KNOWN, frame["label_available_at"], as_of),
+        none_later(LeakCheckName.FEATURES_KNOWN, frame["available_at"], as_of),
         training_known(evaluation),
         no_telltale(evaluation, names),
         history_reproduced(frame, at=evaluation.parts.starts[Part.TEST], names=names, recompute=recompute),
@@ -96,28 +67,11 @@ def history_reproduced(frame: pl.DataFrame, *, at: datetime, names: Sequence[str
     The rows of the week before ``at`` are compared; a feature that looks ahead differs there first.
     """
     week = (pl.col("available_at") > at - _RECOMPUTED) & (pl.col("available_at") <= at)
-    columns = ["symbol", "event_time", "available_at", *names]
-    sealed = frame.filter(week).select(columns).sort("event_time", "symbol")
-    again = (
-        recompute(at)
-        .filter(week)
-        .sort("available_at", maintain_order=True)
-        .unique(["symbol", "event_time"], keep="first", maintain_order=True)
-        .select(columns)
-        .sort("event_time", "symbol")
+    again = recompute(at).filter(week).sort("available_at", maintain_order=True)
+    return same_features(
+        frame.filter(week),
+        again.unique(["symbol", "event_time"], keep="first", maintain_order=True),
+        keys=["event_time", "symbol", "available_at"],
+        names=names,
+        compared=f"rows of the week before {at:%Y-%m-%d}",
     )
-    if not sealed.select(columns[:3]).equals(again.select(columns[:3])):
-        differing = ["which rows there are"]
-    else:
-        differing = [name for name in names if not sealed[name].equals(again[name])]
-    found = f"differ in {', '.join(differing)}" if differing else f"{len(names)} features equal to the last bit"
-    return LeakCheck(
-        LeakCheckName.HISTORY_REPRODUCED,
-        not differing,
-        f"{sealed.height} rows of the week before {at:%Y-%m-%d}, computed without anything later: {found}",
-    )
-
-
-def _none_later(check: LeakCheckName, instants: pl.Series, as_of: datetime) -> LeakCheck:
-    later = int((instants > as_of).sum())
-    return LeakCheck(check, later == 0, f"{later} of {instants.len()} rows became known after {as_of:%Y-%m-%d %H:%M}")

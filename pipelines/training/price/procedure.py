@@ -12,9 +12,10 @@ from ledgerline.core.clock import instant_text
 from ledgerline.decisions.trading import TradingPolicy
 from ledgerline.decisions.trading.backtest import rule_backtest
 from ledgerline.decisions.trading.model import INDICATORS
+from pipelines.training.leaks import Recompute
 from pipelines.training.price.evaluate import Evaluation, Progress, evaluate, rule_days
 from pipelines.training.price.fit import fit_deployed, mean_contributions
-from pipelines.training.price.leaks import Recompute, check_leaks
+from pipelines.training.price.leaks import check_leaks
 from pipelines.training.price.parameters import PriceParameters
 from pipelines.training.price.report import build_report, data_facts
 from pipelines.training.price.samples import Sample, everything, split

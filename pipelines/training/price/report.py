@@ -12,9 +12,9 @@ import polars as pl
 from ledgerline.core.clock import instant_text
 from ledgerline.decisions.trading.backtest import RuleBacktest, annual
 from ledgerline.decisions.trading.signals import SESSIONS_A_YEAR
+from pipelines.training.leaks import LeakCheck
 from pipelines.training.price.evaluate import Evaluation, fold_metrics
 from pipelines.training.price.fit import ModelName
-from pipelines.training.price.leaks import LeakCheck
 from pipelines.training.price.metrics import Metric, t_statistic
 from pipelines.training.price.parameters import PriceParameters
 from pipelines.training.price.samples import Sample

@@ -28,7 +28,7 @@ from ledgerline.decisions.bundle import ManifestFields, ModelFormat, write_bundl
 from ledgerline.decisions.fraud import encode_reason_codes
 from pipelines.promotion import approve, create_key, find_bundle
 from pipelines.promotion.keys import open_key
-from pipelines.training.fraud.leaks import LeakCheckName
+from pipelines.training.leaks import LeakCheckName
 
 AS_OF = datetime(2018, 10, 1, tzinfo=UTC)
 NOW = datetime(2018, 10, 2, tzinfo=UTC)

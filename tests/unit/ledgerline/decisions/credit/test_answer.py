@@ -56,6 +56,7 @@ def test_a_condition_that_denied_is_the_first_reason(
         assert answer["reasons"][0]["code"] == "P01"
         assert answer["reasons"][0]["value"] == debts
         assert text in answer["reasons"][0]["text"]
+        assert "debt_to_income" not in [each["input"] for each in answer["reasons"][1:]]  # nothing is said twice
     passed = judge_application(model, policy, vector, given(row | {"debt_to_income": 0.1}))
     assert passed["decision"] == "approved_with_conditions"
     assert passed["conditions"]
