@@ -1,5 +1,6 @@
 """Airflow's REST API v2, as far as the launcher needs it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,12 @@ import httpx
 
 from ledgerline.core.clock import instant_text
 from ledgerline.launch.dag_runs import DagRun, RunState, TaskRun, TaskState
-from ledgerline.launch.errors import AirflowRefused
+from ledgerline.launch.errors import AirflowBusy, AirflowRefused
 
 _TIMEOUT_SECONDS = 15.0
 _HEALTH_SECONDS = 2.0
+_BUSY_SECONDS, _BUSY_LOOK_SECONDS = 180.0, 1.0
+_BACKFILL_SECONDS = 120.0  # it makes every run of the past before it answers
 _PAGE = 100
 
 
@@ -138,6 +141,10 @@ class AirflowApi:
 
         Returns:
             Its number, or None while another backfill of the DAG is still going on.
+
+        Raises:
+            AirflowBusy: Its SQLite stayed locked by others for minutes.
+            AirflowRefused: It does not answer, or with an error.
         """
         body = {
             "dag_id": dag_id,
@@ -148,8 +155,18 @@ class AirflowApi:
             "reprocess_behavior": "completed" if again else "failed",
             "max_active_runs": max_active_runs,
         }
-        answer = self._request("POST", "/api/v2/backfills", json=body, allow=(httpx.codes.CONFLICT,))
-        return None if answer is None else int(answer["id"])
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                answer = self._request(
+                    "POST", "/api/v2/backfills", json=body, allow=(httpx.codes.CONFLICT,), timeout=_BACKFILL_SECONDS
+                )
+            except AirflowBusy:  # its SQLite was locked by a scheduler at work; what it had begun it took back
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_BUSY_LOOK_SECONDS)
+            else:
+                return None if answer is None else int(answer["id"])
 
     def backfill_runs(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
         """Return the runs that backfills made of a DAG between two logical dates, without their tasks."""
@@ -190,9 +207,8 @@ class AirflowApi:
         if response.status_code in allow:
             return None
         if not response.is_success:
-            raise AirflowRefused(
-                f"Airflow's API answered {method} {path} with {response.status_code}: {response.text[:300]}"
-            )
+            refusal = AirflowBusy if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else AirflowRefused
+            raise refusal(f"Airflow's API answered {method} {path} with {response.status_code}: {response.text[:300]}")
         answer: dict[str, Any] = response.json()
         return answer
 

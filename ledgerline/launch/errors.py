@@ -41,3 +41,7 @@ class WaitTimedOut(StackError):
 
 class AirflowRefused(StackError):
     """Airflow's API answered with an error."""
+
+
+class AirflowBusy(AirflowRefused):
+    """Airflow's API is too busy for this just now; asked again, it may answer."""
