@@ -207,7 +207,7 @@ class AirflowApi:
         if response.status_code in allow:
             return None
         if not response.is_success:
-            refusal = AirflowBusy if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else AirflowRefused
+            refusal = AirflowBusy if _is_busy(response) else AirflowRefused
             raise refusal(f"Airflow's API answered {method} {path} with {response.status_code}: {response.text[:300]}")
         answer: dict[str, Any] = response.json()
         return answer
@@ -216,6 +216,13 @@ class AirflowApi:
         if self._token is None:
             self._token = str(self._client.get("/auth/token").raise_for_status().json()["access_token"])
         return {"Authorization": f"Bearer {self._token}"}
+
+
+def _is_busy(response: httpx.Response) -> bool:
+    """Whether others held Airflow's database: some routes say so, others call it an error of the database."""
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return True
+    return response.status_code == httpx.codes.INTERNAL_SERVER_ERROR and "Database error" in response.text
 
 
 def _instant(text: str | None) -> datetime | None:
