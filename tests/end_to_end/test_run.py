@@ -13,6 +13,9 @@ from ledgerline.decisions.replay import replay
 FAMILIES = ("credit", "forecast", "fraud", "price")
 INGESTING = ("alternative", "business", "economic", "market")
 
+# The first test waits for a whole run, which the platform fixture gives a quarter of an hour.
+pytestmark = pytest.mark.timeout(1_200)
+
 
 def test_every_dag_of_the_line_ran_and_none_failed(platform):
     runs = platform.dag_runs()

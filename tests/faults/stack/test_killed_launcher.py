@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -82,7 +83,9 @@ def launch(home: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pope
         said = tmp_path / "launcher.txt"
         with said.open("wb") as log:
             command = [sys.executable, LAUNCHER, home, tmp_path / "dags", *parts]
-            launcher = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            # Whoever runs the tests in the background may have had Ctrl-C ignored for all of them.
+            listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+            launcher = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=listens)
         started.append(launcher)
         wait_for(lambda: "stack_ready" in said.read_text() or launcher.poll() is not None, "the stack")
         assert launcher.poll() is None, said.read_text()[-4000:]
