@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from ledgerline.core.identity import content_id
+from ledgerline.core.identity import canonical_json, sha256_bytes
 
 
 class Kind(StrEnum):
@@ -35,6 +35,16 @@ class Kind(StrEnum):
     MONITORING = "monitoring"
 
 
+_NAMED_BY = {
+    Kind.DECISION: ("decision_id",),
+    Kind.MODEL_BUNDLE: ("digest",),
+    Kind.RAW_FILE: ("sha256", "path"),
+    Kind.FEATURE_VERSION: ("manifest", "tag"),
+    Kind.REQUEST: ("sha256",),
+    Kind.ORDER_INTENT: ("client_order_id",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A fact to be recorded.
@@ -44,7 +54,7 @@ class Leaf:
         identity: What makes it this one and no other. JSON values only. The same kind and identity is the same leaf,
             however often it is recorded: a task that runs twice records once.
         detail: What else is worth keeping and may differ between two makings of the same thing: paths, run ids,
-            moments, counts. Covered by the log's chain, not by the leaf's id.
+            moments, counts. Covered by the log's tree, not by the leaf's id.
     """
 
     kind: Kind
@@ -54,7 +64,16 @@ class Leaf:
     @property
     def id(self) -> str:
         """SHA-256 of the canonical JSON of kind and identity."""
-        return content_id({"kind": self.kind, "identity": dict(self.identity)})
+        return sha256_bytes(canonical_json({"identity": dict(self.identity), "kind": self.kind.value}))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people call it by, besides its id."""
+        said = {**self.detail, **self.identity}
+        names = [str(said[field]) for field in _NAMED_BY.get(self.kind, ()) if said.get(field)]
+        if self.kind is Kind.MODEL_BUNDLE and said.get("model_version"):
+            names.append(f"{said.get('family')}@{said['model_version']}")
+        return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +100,7 @@ class RecordedLeaf:
         identity: What makes it this one.
         detail: What else was kept.
         recorded_at: When it was recorded, UTC.
-        chain_hash: SHA-256 over the previous entry's chain hash and this whole entry.
+        entry: The entry's bytes, canonical JSON of all this and of the parents: what the log's tree is over.
     """
 
     sequence: int
@@ -90,7 +109,7 @@ class RecordedLeaf:
     identity: Mapping[str, Any]
     detail: Mapping[str, Any]
     recorded_at: datetime
-    chain_hash: str
+    entry: bytes
 
     @property
     def is_intact(self) -> bool:

@@ -1,34 +1,53 @@
 """Record leaves and their parents, in one transaction with the effect they speak of."""
 
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from ledgerline.audit.entry import encode_entry, recorded_leaf
 from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
-from ledgerline.audit.schema import EDGE, LEAF, METADATA
-from ledgerline.core.clock import Clock, SystemClock, instant_text, parse_instant
+from ledgerline.audit.merkle import leaf_hash
+from ledgerline.audit.schema import EDGE, LEAF, METADATA, NAME
+from ledgerline.core.clock import Clock, SystemClock, instant_text
 from ledgerline.core.errors import LedgerlineError
-from ledgerline.core.identity import canonical_json, sha256_bytes
+from ledgerline.core.identity import canonical_json
 
-GENESIS_HASH = "0" * 64
 _APPEND_LOCK = 0x1ED6E7  # PostgreSQL advisory lock: appends are one after the other, as SQLite's are by nature
 _SQLITE_BUSY_SECONDS = 60
 _HEX = re.compile("[0-9a-f]*")
 _AFTER_HEX_DIGITS = "g"
+_AFTER_ANY_TEXT = "\U0010ffff"
+_ASKED_AT_ONCE = 10_000
+
+# Made once: building a statement costs more than running it, and these run for every decision.
+_FIND = sa.select(LEAF.c.id, LEAF.c.sequence).where(LEAF.c.id == sa.bindparam("wanted"))
+_FIND_ALL = sa.select(LEAF.c.id, LEAF.c.sequence).where(LEAF.c.id.in_(sa.bindparam("wanted", expanding=True)))
+_NEWEST = sa.select(LEAF.c.sequence, LEAF.c.recorded_at).order_by(LEAF.c.sequence.desc()).limit(1)
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK))
+_INSERT_LEAF, _INSERT_EDGE, _INSERT_NAME = sa.insert(LEAF), sa.insert(EDGE), sa.insert(NAME)
+_READ = sa.select(LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
 
 
 class UnknownLeaf(LedgerlineError):
     """No leaf, or more than one, has that id."""
 
 
-class EvidenceBroken(LedgerlineError):
-    """The log's chain does not hold: an entry was changed, dropped or moved."""
+class LogOutdated(LedgerlineError):
+    """The evidence database was made by a version whose log had another shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLeaf:
+    """A leaf about to be recorded, with what it was made from in a meaningful order."""
+
+    leaf: Leaf
+    parents: Sequence[Parent] = ()
 
 
 class EvidenceLog:
@@ -37,12 +56,17 @@ class EvidenceLog:
     Args:
         url: SQLAlchemy URL: SQLite (write-ahead log, full sync) or PostgreSQL.
         clock: Where ``recorded_at`` comes from.
+
+    Raises:
+        LogOutdated: Another version's log is there.
     """
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._engine = _engine(url)
-        self._reading_level = "AUTOCOMMIT" if self._engine.dialect.name == "sqlite" else "REPEATABLE READ"
+        self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._reading_level = "AUTOCOMMIT" if self._is_sqlite else "REPEATABLE READ"
+        _require_own_shape(self._engine)
         METADATA.create_all(self._engine)
 
     @contextmanager
@@ -68,45 +92,69 @@ class EvidenceLog:
         Raises:
             UnknownLeaf: A parent is not in the log.
         """
-        if transaction.dialect.name == "postgresql":
-            transaction.execute(sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK)))
-        leaf_id = leaf.id
-        if transaction.execute(sa.select(LEAF.c.sequence).where(LEAF.c.id == leaf_id)).first():
-            return leaf_id
-        self._require(transaction, parents, leaf)
-        last = transaction.execute(
-            sa.select(LEAF.c.sequence, LEAF.c.chain_hash).order_by(LEAF.c.sequence.desc()).limit(1)
-        ).first()
-        row = {
-            "sequence": (last.sequence if last else 0) + 1,
-            "id": leaf_id,
-            "kind": leaf.kind.value,
-            "identity": canonical_json(dict(leaf.identity)),
-            "detail": canonical_json(dict(leaf.detail)),
-            "recorded_at": instant_text(self._clock.now()),
-        }
-        edges = [
-            {"child": leaf_id, "position": position, "parent": parent.id, "role": parent.role}
-            for position, parent in enumerate(parents)
-        ]
-        row["chain_hash"] = _chain_hash(last.chain_hash if last else GENESIS_HASH, row, edges)
-        transaction.execute(sa.insert(LEAF), row)
-        if edges:
-            transaction.execute(sa.insert(EDGE), edges)
-        return leaf_id
+        return self.record_all(transaction, [NewLeaf(leaf, parents)])[0]
+
+    def record_all(self, transaction: Connection, new: Sequence[NewLeaf]) -> list[str]:
+        """Append leaves in their order and return their ids, as :meth:`record` does one by one.
+
+        A leaf may name those before it as its parents.
+
+        Raises:
+            UnknownLeaf: A parent is not in the log.
+        """
+        if not self._is_sqlite:
+            transaction.execute(_LOCK)
+        ids = [each.leaf.id for each in new]
+        place = _places(transaction, {*ids, *(parent.id for each in new for parent in each.parents)})
+        newest = transaction.execute(_NEWEST).first()
+        sequence = newest.sequence if newest else 0
+        # A clock set back must not make a later entry look the earlier one.
+        recorded_at = max(instant_text(self._clock.now()), newest.recorded_at if newest else "")
+        leaves: list[dict[str, Any]] = []
+        edges: list[dict[str, Any]] = []
+        names: list[dict[str, Any]] = []
+        for leaf_id, each in zip(ids, new, strict=True):
+            if leaf_id in place:
+                continue
+            sequence += 1
+            for position, parent in enumerate(each.parents):
+                if (found := place.get(parent.id)) is None:
+                    raise UnknownLeaf(
+                        f"{each.leaf.kind} names {parent.id} as its {parent.role}, which is not in the log"
+                    )
+                edges.append({"child": sequence, "position": position, "parent": found, "role": parent.role})
+            entry = encode_entry(leaf_id, each.leaf, each.parents, recorded_at)
+            leaves.append(
+                {
+                    "sequence": sequence,
+                    "id": leaf_id,
+                    "kind": each.leaf.kind.value,
+                    "recorded_at": recorded_at,
+                    "entry": entry,
+                    "hash": leaf_hash(entry),
+                }
+            )
+            names.extend({"name": name, "leaf": sequence} for name in each.leaf.names)
+            place[leaf_id] = sequence
+        for statement, rows in ((_INSERT_LEAF, leaves), (_INSERT_EDGE, edges), (_INSERT_NAME, names)):
+            if rows:
+                transaction.execute(statement, rows)
+        return ids
 
     def append(self, leaf: Leaf, parents: Sequence[Parent] = ()) -> str:
         """Record a leaf in a transaction of its own, for effects that are files and already content-addressed."""
-        if self.find(leaf.id) is not None:
-            return leaf.id
+        leaf_id = leaf.id
+        with self.reading() as connection:
+            if connection.execute(_FIND, {"wanted": leaf_id}).first():
+                return leaf_id
         with self.transaction() as transaction:
             return self.record(transaction, leaf, parents)
 
     def find(self, leaf_id: str) -> RecordedLeaf | None:
         """Return the leaf with exactly this id, or None."""
         with self.reading() as connection:
-            row = connection.execute(sa.select(LEAF).where(LEAF.c.id == leaf_id)).first()
-        return _recorded(row) if row else None
+            row = connection.execute(_READ.where(LEAF.c.id == leaf_id)).first()
+        return recorded_leaf(*row) if row else None
 
     def get(self, prefix: str) -> RecordedLeaf:
         """Return the leaf whose id starts with ``prefix``.
@@ -117,123 +165,101 @@ class EvidenceLog:
         # As a range, which the index of ids answers; LIKE would read the whole log.
         named = sa.and_(prefix <= LEAF.c.id, LEAF.c.id < prefix + _AFTER_HEX_DIGITS)
         with self.reading() as connection:
-            rows = connection.execute(sa.select(LEAF).where(named).limit(2)).all() if _HEX.fullmatch(prefix) else []
+            rows = connection.execute(_READ.where(named).limit(2)).all() if _HEX.fullmatch(prefix) else []
         if len(rows) != 1:
             problem = "no leaf's id starts with" if not rows else "several leaves' ids start with"
             raise UnknownLeaf(f"{problem} {prefix!r}")
-        return _recorded(rows[0])
+        return recorded_leaf(*rows[0])
+
+    def called(self, name: str, *, or_begins: bool = False, limit: int = 100) -> list[RecordedLeaf]:
+        """Return the leaves that people call ``name`` (:attr:`Leaf.names`), oldest first.
+
+        Args:
+            name: A decision id, a digest, a path, ``fraud@3``, ...
+            or_begins: Also those whose name begins so.
+            limit: No more than this many.
+        """
+        wanted = (
+            sa.and_(name <= NAME.c.name, NAME.c.name < name + _AFTER_ANY_TEXT) if or_begins else NAME.c.name == name
+        )
+        places = sa.select(NAME.c.leaf).where(wanted).limit(limit)
+        return self._read(_READ.where(LEAF.c.sequence.in_(places)).order_by(LEAF.c.sequence))
 
     def leaves(self, kind: Kind, **identity: Any) -> list[RecordedLeaf]:
         """Return the leaves of one kind, oldest first, whose identity has the given values."""
-        written = [canonical_json({name: value})[1:-1] for name, value in identity.items()]
-        found = self._of_kind(kind, lambda row: all(part in row.identity for part in written))
-        return [leaf for leaf in found if all(leaf.identity.get(name) == value for name, value in identity.items())]
-
-    def mentioning(self, kind: Kind, text: str) -> list[RecordedLeaf]:
-        """Return the leaves of one kind, oldest first, whose identity or detail holds ``text`` somewhere."""
-        written = canonical_json(text)[1:-1]
-        return self._of_kind(kind, lambda row: written in row.identity or written in row.detail)
+        return list(self._of_kind(kind, identity, newest_first=False))
 
     def latest(self, kind: Kind, **identity: Any) -> RecordedLeaf | None:
         """Return the newest leaf of one kind whose identity has the given values, or None."""
-        found = self.leaves(kind, **identity)
-        return found[-1] if found else None
+        with closing(self._of_kind(kind, identity, newest_first=True)) as found:
+            return next(found, None)
 
     def parents(self, leaf_id: str) -> list[tuple[str, RecordedLeaf]]:
         """Return ``(role, leaf)`` for everything the leaf was made from, in recorded order."""
+        child = sa.select(LEAF.c.sequence).where(LEAF.c.id == leaf_id).scalar_subquery()
         statement = (
-            sa.select(EDGE.c.role, *LEAF.c)
-            .join(LEAF, LEAF.c.id == EDGE.c.parent)
-            .where(EDGE.c.child == leaf_id)
+            sa.select(EDGE.c.role, LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
+            .join(LEAF, LEAF.c.sequence == EDGE.c.parent)
+            .where(EDGE.c.child == child)
             .order_by(EDGE.c.position)
         )
         return self._related(statement)
 
     def children(self, leaf_id: str) -> list[tuple[str, RecordedLeaf]]:
         """Return ``(role, leaf)`` for everything that was made from the leaf, oldest first."""
+        parent = sa.select(LEAF.c.sequence).where(LEAF.c.id == leaf_id).scalar_subquery()
         statement = (
-            sa.select(EDGE.c.role, *LEAF.c)
-            .join(LEAF, LEAF.c.id == EDGE.c.child)
-            .where(EDGE.c.parent == leaf_id)
+            sa.select(EDGE.c.role, LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
+            .join(LEAF, LEAF.c.sequence == EDGE.c.child)
+            .where(EDGE.c.parent == parent)
             .order_by(LEAF.c.sequence)
         )
         return self._related(statement)
 
-    def check_chain(self) -> int:
-        """Recompute every id and the whole chain; return how many entries hold.
-
-        Raises:
-            EvidenceBroken: Naming the first entry that does not.
-        """
-        with self.reading() as connection:
-            edges: dict[str, list[dict[str, Any]]] = {}
-            for edge in connection.execute(sa.select(EDGE).order_by(EDGE.c.child, EDGE.c.position)).mappings():
-                edges.setdefault(edge["child"], []).append(dict(edge))
-            previous = GENESIS_HASH
-            expected_sequence = 1
-            for row in connection.execute(sa.select(LEAF).order_by(LEAF.c.sequence)).mappings():
-                body = {name: value for name, value in row.items() if name != "chain_hash"}
-                if (
-                    row["sequence"] != expected_sequence
-                    or _id_of(row) != row["id"]
-                    or _chain_hash(previous, body, edges.pop(row["id"], [])) != row["chain_hash"]
-                ):
-                    raise EvidenceBroken(
-                        f"the evidence log does not hold at entry {row['sequence']} ({row['kind']} {row['id']})"
-                    )
-                previous = row["chain_hash"]
-                expected_sequence += 1
-        if edges:
-            raise EvidenceBroken(f"the evidence log has edges of entries that it lacks: {', '.join(sorted(edges))}")
-        return expected_sequence - 1
-
-    def _of_kind(self, kind: Kind, wanted: Callable[[Any], bool]) -> list[RecordedLeaf]:
+    def _of_kind(
+        self, kind: Kind, identity: dict[str, Any], *, newest_first: bool
+    ) -> Generator[RecordedLeaf, None, None]:
         """Judge rows by their bytes first: reading them as JSON takes ten times as long, and few are wanted."""
-        statement = sa.select(LEAF).where(LEAF.c.kind == kind.value).order_by(LEAF.c.sequence)
+        order = LEAF.c.sequence.desc() if newest_first else LEAF.c.sequence
+        statement = _READ.where(LEAF.c.kind == kind.value).order_by(order)
+        written = [canonical_json({name: value})[1:-1] for name, value in identity.items()]
         with self.reading() as connection:
-            return [_recorded(row) for row in connection.execute(statement) if wanted(row)]
+            for row in connection.execute(statement):
+                if not all(part in row.entry for part in written):
+                    continue
+                leaf = recorded_leaf(*row)
+                if all(leaf.identity.get(name) == value for name, value in identity.items()):
+                    yield leaf
+
+    def _read(self, statement: sa.Select[Any]) -> list[RecordedLeaf]:
+        with self.reading() as connection:
+            return [recorded_leaf(*row) for row in connection.execute(statement)]
 
     def _related(self, statement: sa.Select[Any]) -> list[tuple[str, RecordedLeaf]]:
         with self.reading() as connection:
-            return [(row.role, _recorded(row)) for row in connection.execute(statement)]
-
-    @staticmethod
-    def _require(transaction: Connection, parents: Sequence[Parent], leaf: Leaf) -> None:
-        for parent in parents:
-            if not transaction.execute(sa.select(LEAF.c.sequence).where(LEAF.c.id == parent.id)).first():
-                raise UnknownLeaf(f"{leaf.kind} names {parent.id} as its {parent.role}, which is not in the log")
+            return [(row[0], recorded_leaf(*row[1:])) for row in connection.execute(statement)]
 
 
-def _id_of(row: sa.RowMapping) -> str | None:
-    """Return the id that a row's kind and identity stand for, or None where they are not even an entry's."""
-    try:
-        return Leaf(Kind(row["kind"]), json.loads(row["identity"])).id
-    except (ValueError, TypeError):
-        return None
+def _places(transaction: Connection, ids: Iterable[str]) -> dict[str, int]:
+    """Return the sequence of every id that is in the log."""
+    wanted = sorted(ids)
+    found: dict[str, int] = {}
+    for begin in range(0, len(wanted), _ASKED_AT_ONCE):
+        part = wanted[begin : begin + _ASKED_AT_ONCE]
+        found.update((row.id, row.sequence) for row in transaction.execute(_FIND_ALL, {"wanted": part}))
+    return found
 
 
-def _chain_hash(previous: str, row: dict[str, Any], edges: list[dict[str, Any]]) -> str:
-    entry = {
-        "previous": previous,
-        "sequence": row["sequence"],
-        "id": row["id"],
-        "detail": sha256_bytes(row["detail"]),
-        "recorded_at": row["recorded_at"],
-        "parents": [[edge["parent"], edge["role"]] for edge in edges],
-    }
-    return sha256_bytes(canonical_json(entry))
-
-
-def _recorded(row: Any) -> RecordedLeaf:
-    return RecordedLeaf(
-        sequence=row.sequence,
-        id=row.id,
-        kind=Kind(row.kind),
-        identity=json.loads(row.identity),
-        detail=json.loads(row.detail),
-        recorded_at=parse_instant(row.recorded_at),
-        chain_hash=row.chain_hash,
-    )
+def _require_own_shape(engine: Engine) -> None:
+    inspector = sa.inspect(engine)
+    if not inspector.has_table(LEAF.name):
+        return
+    have = {column["name"] for column in inspector.get_columns(LEAF.name)}
+    if lacking := {column.name for column in LEAF.columns} - have:
+        raise LogOutdated(
+            f"the evidence log at {engine.url.render_as_string()} was made by an earlier version (no "
+            f"{', '.join(sorted(lacking))}); its entries cannot be read by this one: use a new home or database"
+        )
 
 
 def _engine(url: str) -> Engine:

@@ -8,7 +8,6 @@ from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog, UnknownLeaf
 from ledgerline.core.storage import ObjectCorrupt, ObjectMissing, ObjectStore
 
-_MODEL_VERSION = re.compile(r"(?P<name>[a-z_]+)@(?P<version>\d+)")
 _SHORTEST_PREFIX = 6
 _SHOWN_DIGITS = 12
 _SHOWN_CANDIDATES = 5
@@ -66,16 +65,11 @@ def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
     """
     if exactly := log.find(name):
         return exactly
-    if model := _MODEL_VERSION.fullmatch(name):
-        found = [
-            leaf
-            for leaf in log.leaves(Kind.MODEL_BUNDLE)
-            if leaf.detail.get("family") == model["name"] and leaf.detail.get("model_version") == int(model["version"])
-        ]
-    else:
-        found = [leaf for kind in _NAMED_BY for leaf in log.mentioning(kind, name) if _is_called(leaf, name)]
+    found = log.called(name)
     if not found and _ID_PREFIX.fullmatch(name):
-        return log.get(name)
+        found = log.called(name, or_begins=True)
+        if not found:
+            return log.get(name)
     if len(found) > 1:
         candidates = ", ".join(f"{leaf.kind} {leaf.id[:_SHOWN_DIGITS]}" for leaf in found[:_SHOWN_CANDIDATES])
         more = f" and {len(found) - _SHOWN_CANDIDATES} more" if len(found) > _SHOWN_CANDIDATES else ""
@@ -86,24 +80,6 @@ def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
             f"ingested file's path, or at least {_SHORTEST_PREFIX} leading digits of an id"
         )
     return found[0]
-
-
-_NAMED_BY = {
-    Kind.DECISION: ("decision_id",),
-    Kind.MODEL_BUNDLE: ("digest",),
-    Kind.RAW_FILE: ("sha256", "path"),
-    Kind.FEATURE_VERSION: ("manifest", "tag"),
-    Kind.REQUEST: ("sha256",),
-    Kind.ORDER_INTENT: ("client_order_id",),
-}
-
-
-def _is_called(leaf: RecordedLeaf, name: str) -> bool:
-    for field in _NAMED_BY[leaf.kind]:
-        value = str(leaf.identity.get(field) or leaf.detail.get(field) or "")
-        if value == name or (len(name) >= _SHORTEST_PREFIX and field not in ("path", "tag") and value.startswith(name)):
-            return True
-    return False
 
 
 def trace(log: EvidenceLog, start: RecordedLeaf) -> Step:

@@ -1,6 +1,7 @@
 """Content ids: what a thing is called is a hash of what it is."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,15 @@ import rfc8785
 
 _CHUNK_BYTES = 1 << 20
 
+_LARGEST_INTEGER = 2**53 - 1
+# Between these, Python and ECMAScript write a float that is no whole number alike: its shortest digits, no exponent.
+_SMALLEST_PLAIN_FLOAT, _LARGEST_PLAIN_FLOAT = 1e-4, 1e16
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), sort_keys=True).encode
+
+
+class _NotPlain(Exception):
+    """A value that the standard library's encoder might write in another way than RFC 8785."""
+
 
 def canonical_json(value: Any) -> bytes:
     """Encode ``value`` as canonical JSON (RFC 8785): equal values give equal bytes, on any machine.
@@ -16,7 +26,36 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         rfc8785.CanonicalizationError: For what JSON cannot hold: NaN, infinities, integers beyond 2**53, other types.
     """
-    return rfc8785.dumps(value)
+    # Every record of the evidence log passes here, and rfc8785 is pure Python: what the standard library's encoder
+    # writes alike, ten times as fast, it writes.
+    try:
+        return _encode(_plain(value)).encode()
+    except (_NotPlain, UnicodeEncodeError, RecursionError):
+        return rfc8785.dumps(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return an equal value of which both encoders make the same bytes.
+
+    Raises:
+        _NotPlain: There is none, or it is not known that there is.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is int and -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
+        return value
+    if kind is float:
+        if value.is_integer() and -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
+            return int(value)
+        if _SMALLEST_PLAIN_FLOAT <= abs(value) < _LARGEST_PLAIN_FLOAT:
+            return value
+    elif kind is dict:
+        if all(type(name) is str and name.isascii() for name in value):  # else sorted by UTF-16, which Python does not
+            return {name: _plain(each) for name, each in value.items()}
+    elif kind is list or kind is tuple:
+        return [_plain(each) for each in value]
+    raise _NotPlain
 
 
 def sha256_bytes(content: bytes) -> str:

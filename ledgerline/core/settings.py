@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         keys: Folder of encrypted signing keys. Unset: under ``home``.
         actor: Who is acting, as evidence names them. Unset: the operating system's user.
         key_passphrase: Opens the actor's signing key. Unset: the command line asks.
+        log_key_passphrase: Encrypts the key by which the evidence log signs its checkpoints. Unset: a file that only
+            its owner can read.
+        witness: Where the witness keeps its key and publishes what it vouches for. Unset: under ``home``.
+        witness_passphrase: Encrypts the witness's key; known to the witness's process alone.
+        witness_post_to: An HTTP address to which the witness also posts what it vouches for.
         host: The only interface that anything listens on.
         airflow_port, mlflow_port, scoring_port, trading_port, exchange_port: Wished ports; a taken one is replaced and
             said.
@@ -63,6 +68,10 @@ class Settings(BaseSettings):
     keys: Path | None = None
     actor: str = Field(default_factory=getpass.getuser)
     key_passphrase: SecretStr | None = None
+    log_key_passphrase: SecretStr | None = None
+    witness: Path | None = None
+    witness_passphrase: SecretStr | None = None
+    witness_post_to: str | None = None
     host: str = "127.0.0.1"
     airflow_port: int = 8080
     mlflow_port: int = 5000
@@ -124,6 +133,11 @@ class Settings(BaseSettings):
     def keys_path(self) -> Path:
         """The folder of signing keys."""
         return self.keys or self.home / "keys"
+
+    @cached_property
+    def witness_path(self) -> Path:
+        """The witness's own folder."""
+        return self.witness or self.home / "witness"
 
     @cached_property
     def data_docs_path(self) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledgerline.audit import Kind, Ledger
+from ledgerline.audit.verify import entries_holding
 from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import Settings
 from pipelines.ingestion import land, source_digest, stable_read
@@ -37,6 +38,7 @@ with open(sys.argv[1], "ab", buffering=0) as stream:
 """
 APPEND_WITHOUT_END = """
 import sys
+from ledgerline.audit.verify import entries_holding
 with open(sys.argv[1], "ab", buffering=0) as stream:
     for number in range(200_000):
         stream.write(sys.argv[2].encode())
@@ -171,4 +173,4 @@ def test_folder_of_every_kind_of_bad_file_lands_what_is_sound(tmp_path: Path) ->
         "rows.csv": (2, 2),
         "sound.csv": (1, 0),
     }
-    ledger.log.check_chain()
+    entries_holding(ledger.log)

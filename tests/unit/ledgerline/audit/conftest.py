@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledgerline.audit import EvidenceLog
+from ledgerline.audit.note import NoteSigner
+from ledgerline.audit.witness import Witness
 from ledgerline.core.clock import FixedClock
 
 POSTGRESQL = "postgresql+pg8000://postgres@127.0.0.1:5432"
@@ -42,3 +45,19 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def log(url: str, clock: FixedClock) -> EvidenceLog:
     return EvidenceLog(url, clock)
+
+
+@pytest.fixture
+def signer() -> NoteSigner:
+    """The log's own key."""
+    return NoteSigner.of("ledgerline.log/test", Ed25519PrivateKey.generate())
+
+
+@pytest.fixture
+def witness_signer() -> NoteSigner:
+    return NoteSigner.of("witness.example/1", Ed25519PrivateKey.generate(), cosigns=True)
+
+
+@pytest.fixture
+def witness(tmp_path: Path, witness_signer: NoteSigner, signer: NoteSigner) -> Witness:
+    return Witness(tmp_path / "witness", witness_signer, signer.key)

@@ -178,7 +178,7 @@ def test_rows_with_other_columns_than_their_roles_are_no_landed_batch(landing, l
         dict(batch.identity) | {"dataset": "applications", "roles": {"income": "numeric"}},
         batch.detail,
         batch.recorded_at,
-        batch.chain_hash,
+        batch.entry,
     )
     with pytest.raises(NotALandedBatch, match="income"):
         read_landed(ledger, forged)

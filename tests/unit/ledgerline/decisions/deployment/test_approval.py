@@ -1,5 +1,6 @@
 """Approvals, verified: real Ed25519 signatures over a real log."""
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,13 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
-from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import FixedClock, instant_text
-from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.approval import ApprovalRefusal, ApprovalRefused, Statement, approved
 from pipelines.promotion import approve, create_key
 from pipelines.promotion.keys import open_key, public_hex
@@ -206,22 +204,21 @@ def test_an_approval_of_a_verdict_that_refused_the_model_is_refused(ledger: Ledg
     assert refusal(ledger, digest) is ApprovalRefusal.EVALUATION_REFUSED
 
 
-def test_a_verdict_turned_to_passed_in_the_database_is_noticed(ledger: Ledger, digest: str) -> None:
-    failed = {"bundle": digest, "report": None, "gates": [], "passed": False}
-    evaluation = Leaf(Kind.EVALUATION, failed)
+def test_a_verdict_turned_to_passed_in_the_database_is_noticed(
+    ledger: Ledger, digest: str, rewrite: Callable[..., None]
+) -> None:
+    evaluation = Leaf(Kind.EVALUATION, {"bundle": digest, "report": None, "gates": [], "passed": False})
     ledger.log.append(evaluation)
     forge(ledger, digest, evaluation=evaluation.id)
-    with ledger.log.transaction() as transaction:
-        turned = canonical_json({**failed, "passed": True})
-        transaction.execute(sa.update(LEAF).where(LEAF.c.id == evaluation.id).values(identity=turned))
+    rewrite(ledger.log, evaluation.id, "identity", passed=True)
     assert refusal(ledger, digest) is ApprovalRefusal.EVALUATION_REFUSED
 
 
-def test_an_entry_garbled_in_the_database_counts_as_tampered(ledger: Ledger, digest: str) -> None:
+def test_an_entry_garbled_in_the_database_counts_as_tampered(
+    ledger: Ledger, digest: str, rewrite: Callable[..., None]
+) -> None:
     approval = ledger.log.get(sign(ledger, digest))
-    with ledger.log.transaction() as transaction:
-        garbled = canonical_json({**approval.identity, "signature": 7})
-        transaction.execute(sa.update(LEAF).where(LEAF.c.id == approval.id).values(identity=garbled))
+    rewrite(ledger.log, approval.id, "identity", signature=7)
     assert refusal(ledger, digest) is ApprovalRefusal.TAMPERED
 
 

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 
 from ledgerline.audit import Kind, Ledger
-from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import canonical_json, sha256_bytes
 from ledgerline.decisions.bundle import load_bundle
@@ -168,15 +167,13 @@ def test_a_request_changed_after_the_fact_is_noticed(ledger: Ledger, decide: Cal
 
 
 def test_an_answer_changed_together_with_its_entry_in_the_log_is_noticed(
-    ledger: Ledger, decide: Callable[..., NewDecision]
+    ledger: Ledger, decide: Callable[..., NewDecision], rewrite: Callable[..., None]
 ) -> None:
     new = decide(1)
     answer = canonical_json({**new.answer, "decided_at": "2018-01-01T00:00:00.000000Z"})
     leaf = ledger.log.get(get_decision(ledger, new.decision_id).leaf)
-    identity = canonical_json({**leaf.identity, "answer": sha256_bytes(answer)})
     _change(ledger, answer=answer)
-    with ledger.log.transaction() as transaction:
-        transaction.execute(sa.update(LEAF).where(LEAF.c.id == leaf.id).values(identity=identity))
+    rewrite(ledger.log, leaf.id, "identity", answer=sha256_bytes(answer))
     assert "its id stands for" in str(replay(ledger, new.decision_id).difference)
 
 
