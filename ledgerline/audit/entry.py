@@ -1,11 +1,12 @@
 """An entry's bytes: the one record of a leaf, from which everything else that is stored of it is found again."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
+import orjson
+
+from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf, leaf_id_of, names_of
 from ledgerline.core.clock import parse_instant
 from ledgerline.core.identity import canonical_json
 
@@ -33,18 +34,20 @@ class Entry:
     recorded_at: str
 
 
-def encode_entry(leaf_id: str, leaf: Leaf, parents: Sequence[Parent], recorded_at: str) -> bytes:
-    """Write an entry: canonical JSON, so that the same leaf makes the same bytes."""
-    return canonical_json(
-        {
-            "detail": dict(leaf.detail),
-            "id": leaf_id,
-            "identity": dict(leaf.identity),
-            "kind": leaf.kind.value,
-            "parents": [[parent.id, parent.role] for parent in parents],
-            "recorded_at": recorded_at,
-        }
+def encode_entry(leaf: Leaf, parents: Sequence[Parent], recorded_at: str) -> tuple[str, bytes]:
+    """Return a leaf's id and its entry: canonical JSON, so that the same leaf makes the same bytes."""
+    # The identity is written once for both; the rest of the entry is put together as canonical JSON has it.
+    identity = canonical_json(dict(leaf.identity))
+    leaf_id = leaf_id_of(leaf.kind, identity)
+    entry = b'{"detail":%b,"id":"%b","identity":%b,"kind":"%b","parents":%b,"recorded_at":"%b"}' % (
+        canonical_json(dict(leaf.detail)),
+        leaf_id.encode(),
+        identity,
+        leaf.kind.value.encode(),
+        canonical_json([[parent.id, parent.role] for parent in parents]),
+        recorded_at.encode(),
     )
+    return leaf_id, entry
 
 
 def decode_entry(content: bytes) -> Entry:
@@ -60,6 +63,15 @@ def decode_entry(content: bytes) -> Entry:
     except (TypeError, ValueError) as garbled:
         raise EntryMalformed(str(garbled)) from garbled
     return Entry(said["id"], leaf, parents, said["recorded_at"])
+
+
+def names_in(content: bytes) -> tuple[str, ...]:
+    """Return what people call the leaf of an entry; nothing where the bytes are no entry's."""
+    try:
+        said = _object(content)
+        return names_of(Kind(said["kind"]), said["identity"], said["detail"])
+    except (EntryMalformed, TypeError, ValueError):
+        return ()
 
 
 def recorded_leaf(sequence: int, leaf_id: str, content: bytes) -> RecordedLeaf:
@@ -83,7 +95,7 @@ def recorded_leaf(sequence: int, leaf_id: str, content: bytes) -> RecordedLeaf:
 
 def _object(content: bytes) -> Mapping[str, Any]:
     try:
-        said = json.loads(content)
+        said = orjson.loads(content)
     except ValueError as garbled:
         raise EntryMalformed(f"not JSON: {garbled}") from garbled
     if not isinstance(said, dict) or said.keys() != _FIELDS:

@@ -40,9 +40,10 @@ _NAMED_BY = {
     Kind.MODEL_BUNDLE: ("digest",),
     Kind.RAW_FILE: ("sha256", "path"),
     Kind.FEATURE_VERSION: ("manifest", "tag"),
-    Kind.REQUEST: ("sha256",),
     Kind.ORDER_INTENT: ("client_order_id",),
 }
+NAMED_KINDS = frozenset(_NAMED_BY)
+"""The kinds that people call by other names than their ids. A request's id follows from the SHA-256 of its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,28 @@ class Leaf:
     @property
     def id(self) -> str:
         """SHA-256 of the canonical JSON of kind and identity."""
-        return sha256_bytes(canonical_json({"identity": dict(self.identity), "kind": self.kind.value}))
+        return leaf_id_of(self.kind, canonical_json(dict(self.identity)))
 
     @property
     def names(self) -> tuple[str, ...]:
         """What people call it by, besides its id."""
-        said = {**self.detail, **self.identity}
-        names = [str(said[field]) for field in _NAMED_BY.get(self.kind, ()) if said.get(field)]
-        if self.kind is Kind.MODEL_BUNDLE and said.get("model_version"):
-            names.append(f"{said.get('family')}@{said['model_version']}")
-        return tuple(dict.fromkeys(names))
+        return names_of(self.kind, self.identity, self.detail)
+
+
+def names_of(kind: Kind, identity: Mapping[str, Any], detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what people call a leaf, besides its id."""
+    if kind not in NAMED_KINDS:
+        return ()
+    found = (identity.get(field) or detail.get(field) for field in _NAMED_BY[kind])
+    names = [str(name) for name in found if name]
+    if kind is Kind.MODEL_BUNDLE and (version := identity.get("model_version") or detail.get("model_version")):
+        names.append(f"{identity.get('family') or detail.get('family')}@{version}")
+    return tuple(dict.fromkeys(names))
+
+
+def leaf_id_of(kind: Kind, identity: bytes) -> str:
+    """Return the id of a leaf whose identity is this canonical JSON."""
+    return sha256_bytes(b'{"identity":%b,"kind":"%b"}' % (identity, kind.value.encode()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Record leaves and their parents, in one transaction with the effect they speak of."""
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from ledgerline.audit.entry import encode_entry, recorded_leaf
 from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
+from ledgerline.audit.lookup import BLOCK, OpenBlock, begins_with, called, index_whole_blocks, indexed_places, places
 from ledgerline.audit.merkle import leaf_hash
-from ledgerline.audit.schema import EDGE, LEAF, METADATA, NAME
+from ledgerline.audit.rows import insert_rows
+from ledgerline.audit.schema import EDGE, LEAF, METADATA
 from ledgerline.core.clock import Clock, SystemClock, instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json
@@ -21,16 +23,10 @@ from ledgerline.core.identity import canonical_json
 _APPEND_LOCK = 0x1ED6E7  # PostgreSQL advisory lock: appends are one after the other, as SQLite's are by nature
 _SQLITE_BUSY_SECONDS = 60
 _HEX = re.compile("[0-9a-f]*")
-_AFTER_HEX_DIGITS = "g"
-_AFTER_ANY_TEXT = "\U0010ffff"
-_ASKED_AT_ONCE = 10_000
 
 # Made once: building a statement costs more than running it, and these run for every decision.
-_FIND = sa.select(LEAF.c.id, LEAF.c.sequence).where(LEAF.c.id == sa.bindparam("wanted"))
-_FIND_ALL = sa.select(LEAF.c.id, LEAF.c.sequence).where(LEAF.c.id.in_(sa.bindparam("wanted", expanding=True)))
 _NEWEST = sa.select(LEAF.c.sequence, LEAF.c.recorded_at).order_by(LEAF.c.sequence.desc()).limit(1)
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK))
-_INSERT_LEAF, _INSERT_EDGE, _INSERT_NAME = sa.insert(LEAF), sa.insert(EDGE), sa.insert(NAME)
 _READ = sa.select(LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
 
 
@@ -57,17 +53,26 @@ class EvidenceLog:
         url: SQLAlchemy URL: SQLite (write-ahead log, full sync) or PostgreSQL.
         clock: Where ``recorded_at`` comes from.
 
+    Attributes:
+        url: As given.
+
     Raises:
         LogOutdated: Another version's log is there.
     """
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
+        self.url = url
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._reading_level = "AUTOCOMMIT" if self._is_sqlite else "REPEATABLE READ"
         _require_own_shape(self._engine)
         METADATA.create_all(self._engine)
+        self._open_block = OpenBlock()
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -104,16 +109,15 @@ class EvidenceLog:
         """
         if not self._is_sqlite:
             transaction.execute(_LOCK)
-        ids = [each.leaf.id for each in new]
-        place = _places(transaction, {*ids, *(parent.id for each in new for parent in each.parents)})
         newest = transaction.execute(_NEWEST).first()
-        sequence = newest.sequence if newest else 0
+        before = sequence = newest.sequence if newest else 0
         # A clock set back must not make a later entry look the earlier one.
         recorded_at = max(instant_text(self._clock.now()), newest.recorded_at if newest else "")
-        leaves: list[dict[str, Any]] = []
-        edges: list[dict[str, Any]] = []
-        names: list[dict[str, Any]] = []
-        for leaf_id, each in zip(ids, new, strict=True):
+        entries = [encode_entry(each.leaf, each.parents, recorded_at) for each in new]
+        place = self._places_of(transaction, before, new, entries)
+        leaves: list[tuple[Any, ...]] = []
+        edges: list[tuple[Any, ...]] = []
+        for each, (leaf_id, entry) in zip(new, entries, strict=True):
             if leaf_id in place:
                 continue
             sequence += 1
@@ -122,30 +126,31 @@ class EvidenceLog:
                     raise UnknownLeaf(
                         f"{each.leaf.kind} names {parent.id} as its {parent.role}, which is not in the log"
                     )
-                edges.append({"child": sequence, "position": position, "parent": found, "role": parent.role})
-            entry = encode_entry(leaf_id, each.leaf, each.parents, recorded_at)
-            leaves.append(
-                {
-                    "sequence": sequence,
-                    "id": leaf_id,
-                    "kind": each.leaf.kind.value,
-                    "recorded_at": recorded_at,
-                    "entry": entry,
-                    "hash": leaf_hash(entry),
-                }
-            )
-            names.extend({"name": name, "leaf": sequence} for name in each.leaf.names)
+                edges.append((sequence, position, found, parent.role))
+            leaves.append((sequence, leaf_id, each.leaf.kind.value, recorded_at, entry, leaf_hash(entry)))
             place[leaf_id] = sequence
-        for statement, rows in ((_INSERT_LEAF, leaves), (_INSERT_EDGE, edges), (_INSERT_NAME, names)):
-            if rows:
-                transaction.execute(statement, rows)
-        return ids
+        for table, rows in ((LEAF, leaves), (EDGE, edges)):
+            insert_rows(transaction, table, rows)
+        if sequence // BLOCK > before // BLOCK:
+            index_whole_blocks(transaction, before, sequence)
+        return [leaf_id for leaf_id, _ in entries]
+
+    def _places_of(
+        self, transaction: Connection, size: int, new: Sequence[NewLeaf], entries: Sequence[tuple[str, bytes]]
+    ) -> dict[str, int]:
+        """Return where the new leaves, if they are there already, and their parents are."""
+        asked = {leaf_id for leaf_id, _ in entries}
+        asked.update(parent.id for each in new for parent in each.parents)
+        found = self._open_block.places(transaction, asked, size)
+        if size >= BLOCK and len(found) < len(asked):
+            found |= indexed_places(transaction, asked - found.keys())
+        return found
 
     def append(self, leaf: Leaf, parents: Sequence[Parent] = ()) -> str:
         """Record a leaf in a transaction of its own, for effects that are files and already content-addressed."""
         leaf_id = leaf.id
         with self.reading() as connection:
-            if connection.execute(_FIND, {"wanted": leaf_id}).first():
+            if places(connection, [leaf_id]):
                 return leaf_id
         with self.transaction() as transaction:
             return self.record(transaction, leaf, parents)
@@ -153,8 +158,7 @@ class EvidenceLog:
     def find(self, leaf_id: str) -> RecordedLeaf | None:
         """Return the leaf with exactly this id, or None."""
         with self.reading() as connection:
-            row = connection.execute(_READ.where(LEAF.c.id == leaf_id)).first()
-        return recorded_leaf(*row) if row else None
+            return find_leaf(connection, leaf_id)
 
     def get(self, prefix: str) -> RecordedLeaf:
         """Return the leaf whose id starts with ``prefix``.
@@ -162,28 +166,23 @@ class EvidenceLog:
         Raises:
             UnknownLeaf: None does, or several do.
         """
-        # As a range, which the index of ids answers; LIKE would read the whole log.
-        named = sa.and_(prefix <= LEAF.c.id, LEAF.c.id < prefix + _AFTER_HEX_DIGITS)
         with self.reading() as connection:
-            rows = connection.execute(_READ.where(named).limit(2)).all() if _HEX.fullmatch(prefix) else []
-        if len(rows) != 1:
-            problem = "no leaf's id starts with" if not rows else "several leaves' ids start with"
+            found = begins_with(connection, prefix, 2) if _HEX.fullmatch(prefix) else []
+        if len(found) != 1:
+            problem = "no leaf's id starts with" if not found else "several leaves' ids start with"
             raise UnknownLeaf(f"{problem} {prefix!r}")
-        return recorded_leaf(*rows[0])
+        return found[0]
 
     def called(self, name: str, *, or_begins: bool = False, limit: int = 100) -> list[RecordedLeaf]:
         """Return the leaves that people call ``name`` (:attr:`Leaf.names`), oldest first.
 
         Args:
             name: A decision id, a digest, a path, ``fraud@3``, ...
-            or_begins: Also those whose name begins so.
+            or_begins: Also those whose name, of hexadecimal digits, begins so.
             limit: No more than this many.
         """
-        wanted = (
-            sa.and_(name <= NAME.c.name, NAME.c.name < name + _AFTER_ANY_TEXT) if or_begins else NAME.c.name == name
-        )
-        places = sa.select(NAME.c.leaf).where(wanted).limit(limit)
-        return self._read(_READ.where(LEAF.c.sequence.in_(places)).order_by(LEAF.c.sequence))
+        with self.reading() as connection:
+            return called(connection, name, or_begins=or_begins, limit=limit)
 
     def leaves(self, kind: Kind, **identity: Any) -> list[RecordedLeaf]:
         """Return the leaves of one kind, oldest first, whose identity has the given values."""
@@ -196,25 +195,24 @@ class EvidenceLog:
 
     def parents(self, leaf_id: str) -> list[tuple[str, RecordedLeaf]]:
         """Return ``(role, leaf)`` for everything the leaf was made from, in recorded order."""
-        child = sa.select(LEAF.c.sequence).where(LEAF.c.id == leaf_id).scalar_subquery()
-        statement = (
-            sa.select(EDGE.c.role, LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
-            .join(LEAF, LEAF.c.sequence == EDGE.c.parent)
-            .where(EDGE.c.child == child)
-            .order_by(EDGE.c.position)
-        )
-        return self._related(statement)
+        return self._beside(leaf_id, ours=EDGE.c.child, other=EDGE.c.parent, order=EDGE.c.position)
 
     def children(self, leaf_id: str) -> list[tuple[str, RecordedLeaf]]:
         """Return ``(role, leaf)`` for everything that was made from the leaf, oldest first."""
-        parent = sa.select(LEAF.c.sequence).where(LEAF.c.id == leaf_id).scalar_subquery()
-        statement = (
-            sa.select(EDGE.c.role, LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
-            .join(LEAF, LEAF.c.sequence == EDGE.c.child)
-            .where(EDGE.c.parent == parent)
-            .order_by(LEAF.c.sequence)
-        )
-        return self._related(statement)
+        return self._beside(leaf_id, ours=EDGE.c.parent, other=EDGE.c.child, order=EDGE.c.child)
+
+    def _beside(
+        self, leaf_id: str, *, ours: sa.Column[Any], other: sa.Column[Any], order: sa.Column[Any]
+    ) -> list[tuple[str, RecordedLeaf]]:
+        with self.reading() as connection:
+            place = places(connection, [leaf_id]).get(leaf_id)
+            statement = (
+                sa.select(EDGE.c.role, LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
+                .join(LEAF, LEAF.c.sequence == other)
+                .where(ours == place)
+                .order_by(order)
+            )
+            return [(row[0], recorded_leaf(*row[1:])) for row in connection.execute(statement)]
 
     def _of_kind(
         self, kind: Kind, identity: dict[str, Any], *, newest_first: bool
@@ -231,23 +229,12 @@ class EvidenceLog:
                 if all(leaf.identity.get(name) == value for name, value in identity.items()):
                     yield leaf
 
-    def _read(self, statement: sa.Select[Any]) -> list[RecordedLeaf]:
-        with self.reading() as connection:
-            return [recorded_leaf(*row) for row in connection.execute(statement)]
 
-    def _related(self, statement: sa.Select[Any]) -> list[tuple[str, RecordedLeaf]]:
-        with self.reading() as connection:
-            return [(row[0], recorded_leaf(*row[1:])) for row in connection.execute(statement)]
-
-
-def _places(transaction: Connection, ids: Iterable[str]) -> dict[str, int]:
-    """Return the sequence of every id that is in the log."""
-    wanted = sorted(ids)
-    found: dict[str, int] = {}
-    for begin in range(0, len(wanted), _ASKED_AT_ONCE):
-        part = wanted[begin : begin + _ASKED_AT_ONCE]
-        found.update((row.id, row.sequence) for row in transaction.execute(_FIND_ALL, {"wanted": part}))
-    return found
+def find_leaf(connection: Connection, leaf_id: str) -> RecordedLeaf | None:
+    """Return the leaf with exactly this id, or None, as a transaction sees it."""
+    place = places(connection, [leaf_id]).get(leaf_id)
+    row = connection.execute(_READ.where(LEAF.c.sequence == place)).first() if place else None
+    return recorded_leaf(*row) if row else None
 
 
 def _require_own_shape(engine: Engine) -> None:

@@ -15,9 +15,10 @@ from ledgerline.audit.checkpoint import Checkpoint, SignedCheckpoint
 from ledgerline.audit.entry import EntryMalformed, decode_entry, recorded_leaf
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog
+from ledgerline.audit.lookup import BLOCK, keys_of, stored_keys
 from ledgerline.audit.merkle import Frontier, frontier_of, leaf_hash
 from ledgerline.audit.note import NoteInvalid, NoteKey
-from ledgerline.audit.schema import CHECKPOINT, EDGE, LEAF, NAME
+from ledgerline.audit.schema import CHECKPOINT, EDGE, LEAF, LOOKUP
 from ledgerline.audit.tree import LogForked, size_of, stored_tree
 from ledgerline.audit.witness import Published
 from ledgerline.core.clock import instant_text
@@ -46,6 +47,7 @@ class Problem(StrEnum):
     BACK_DATED = "back_dated"  # it says to be recorded when others were there already, or the witness before it
     EDGE = "edge"  # what it was made from is stored otherwise than the entry says
     SIGNATURE = "signature"  # a signature in it, or the bytes that it names, do not hold
+    EFFECT = "effect"  # what was committed together with it is no longer what it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def check_log(
         progress: Called with the entries read and to be read.
     """
     with log.reading() as connection:
-        return _Run(connection, trust or Trust(), first, last, hashes_only, checks or {}, progress).verification()
+        run = _Run(connection, trust or Trust(), first, last, hashes_only, checks or {}, progress)
+        return run.verification()
 
 
 def entries_holding(log: EvidenceLog, trust: Trust | None = None) -> int:
@@ -161,10 +164,13 @@ class _Run:
     progress: Callable[[int, int], None] | None
     findings: list[Finding] = field(default_factory=list)
     edges: int = 0
+    keys: int = 0
+    indexed: int = 0
 
     def verification(self) -> Verification:
         size = size_of(self.connection)
         end = min(self.last or size, size)
+        self.indexed = size // BLOCK * BLOCK
         roots = _SignedRoots(self)
         self._look_for_cut(roots, size)
         try:
@@ -241,7 +247,7 @@ class _Run:
         """Compare what the entries say with what is stored of them beside, and check what they sign."""
         edges = _edges(self.connection, begin, end)
         self.edges += sum(len(each) for each in edges.values())
-        names: set[tuple[str, int]] = set()
+        keys: set[tuple[int, int]] = set()
         for row in rows:
             sequence = row.sequence
             try:
@@ -264,22 +270,29 @@ class _Run:
                 self.find(sequence, Problem.EDGE, f"{row.kind} {row.id} was made from {said}; stored is {stored}")
             elif late := [role for _, role, place in stored if place is None or place >= sequence]:
                 self.find(sequence, Problem.EDGE, f"{row.kind} {row.id} has a parent after itself: {', '.join(late)}")
-            names.update((name, sequence) for name in entry.leaf.names)
+            if sequence <= self.indexed:
+                keys.update((key, sequence) for key in keys_of(row.id, entry.leaf.names))
             check = self.checks.get(entry.leaf.kind)
             if check and (problem := check(recorded_leaf(sequence, row.id, row.entry))):
                 self.find(sequence, Problem.SIGNATURE, problem)
         for child in edges:
             self.find(child, Problem.EDGE, "an edge of an entry that is not there")
-        for name, sequence in sorted(names - _names(self.connection, names)):
-            self.find(sequence, Problem.MISNAMED, f"it is not found by its name {name!r}")
+        for _, sequence in sorted(keys - stored_keys(self.connection, (key for key, _ in keys))):
+            self.find(sequence, Problem.MISNAMED, "it is not found by its id or its names")
+        self.keys += len(keys)
         return recorded_at
 
     def _look_for_strays(self) -> None:
         """Look for edges and names of entries that there are not."""
-        for what, column in (("an edge", EDGE.c.child), ("an edge to", EDGE.c.parent), ("a name", NAME.c.leaf)):
+        for what, column in (("of", EDGE.c.child), ("to", EDGE.c.parent)):
             known = sa.exists().where(LEAF.c.sequence == column)
             for sequence in self.connection.execute(sa.select(column).where(~known).limit(_MOST_FINDINGS)).scalars():
-                self.find(sequence, Problem.EDGE, f"{what} of an entry that is not there")
+                self.find(sequence, Problem.EDGE, f"an edge {what} an entry that is not there")
+        stored = self.connection.execute(sa.select(sa.func.count()).select_from(LOOKUP)).scalar_one()
+        if stored != self.keys and not self.findings:
+            self.find(
+                1, Problem.MISNAMED, f"{stored} ids and names are stored for finding entries; they have {self.keys}"
+            )
 
 
 class _SignedRoots:
@@ -304,11 +317,13 @@ class _SignedRoots:
     def holds(self, size: int, root: bytes) -> bool:
         """Whether a root is the one that was signed at this size."""
         self.compared += 1
-        first = self._holds_to + 1
-        for signed, who in self.by_size[size].items():
-            if signed != root:
-                self._run.find(first, Problem.UNPROVEN, f"{who} has signed another root over entries {first} to {size}")
-                return False
+        first, signed = self._holds_to + 1, self.by_size[size]
+        if root not in signed:
+            who = " and ".join(dict.fromkeys(signed.values()))
+            self._run.find(first, Problem.UNPROVEN, f"{who} has signed another root over entries {first} to {size}")
+            return False
+        for other in signed.keys() - {root}:
+            self._run.find(size, Problem.FORGED, f"{signed[other]} has signed a second root over these {size} entries")
         self._holds_to = size
         return True
 
@@ -366,9 +381,3 @@ def _edges(connection: Connection, begin: int, end: int) -> dict[int, list[tuple
     for child, parent_id, role, sequence in connection.execute(statement):
         found.setdefault(child, []).append((parent_id, role, sequence))
     return found
-
-
-def _names(connection: Connection, wanted: set[tuple[str, int]]) -> set[tuple[str, int]]:
-    names = sorted({name for name, _ in wanted})
-    statement = sa.select(NAME.c.name, NAME.c.leaf).where(NAME.c.name.in_(sa.bindparam("names", expanding=True)))
-    return {(row.name, row.leaf) for row in connection.execute(statement, {"names": names})} if names else set()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import rfc8785
 
 _CHUNK_BYTES = 1 << 20
@@ -26,12 +27,40 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         rfc8785.CanonicalizationError: For what JSON cannot hold: NaN, infinities, integers beyond 2**53, other types.
     """
-    # Every record of the evidence log passes here, and rfc8785 is pure Python: what the standard library's encoder
-    # writes alike, ten times as fast, it writes.
+    # Every record of the evidence log passes here, and rfc8785 is pure Python: what faster encoders write alike, ten
+    # times as fast, they write.
     try:
+        if _is_simple(value):
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         return _encode(_plain(value)).encode()
-    except (_NotPlain, UnicodeEncodeError, RecursionError):
+    except (_NotPlain, UnicodeEncodeError, orjson.JSONEncodeError, RecursionError):
         return rfc8785.dumps(value)
+
+
+def _is_simple(value: Any) -> bool:
+    """Whether every encoder writes a value alike: no floats, no odd types, no names but in ASCII."""
+    kind = type(value)
+    if kind is dict:
+        values = value.values()
+        try:
+            if not "".join(value).isascii():
+                return False
+        except TypeError:
+            return False
+    elif kind is list or kind is tuple:
+        values = value
+    else:
+        values = (value,)
+    for each in values:
+        kind = type(each)
+        if kind is str or each is None or kind is bool:
+            continue
+        if kind is int:
+            if not -_LARGEST_INTEGER <= each <= _LARGEST_INTEGER:
+                return False
+        elif not (kind is dict or kind is list or kind is tuple) or not _is_simple(each):
+            return False
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -166,6 +166,19 @@ def standing(ledger: Ledger, bundle: RecordedLeaf, environment: str, at: datetim
     return Standing(tuple(holding), missing, tuple(refused))
 
 
+def signature_holds(ledger: Ledger, approval: RecordedLeaf) -> bool:
+    """Whether an approval was signed with the key that it names, which was its approver's when it was recorded.
+
+    Whether it still counts, for what and where, is another question: see :func:`standing`.
+    """
+    try:
+        key = _key_of(ledger, approval)
+        statement = Statement.of(approval.identity)
+        return key is not None and _is_signed(statement, key.identity["public_key"], approval.identity["signature"])
+    except (KeyError, TypeError, ValueError):  # only an entry changed in the database lacks or garbles a field
+        return False
+
+
 def bundle_leaf(ledger: Ledger, digest: str) -> RecordedLeaf:
     """Return the leaf of a bundle.
 

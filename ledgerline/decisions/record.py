@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
-from ledgerline.audit.schema import LEAF
+from ledgerline.audit.log import NewLeaf
+from ledgerline.audit.lookup import places
 from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, content_id, sha256_bytes
@@ -18,7 +19,6 @@ from ledgerline.decisions.schema import DECISION, REQUEST_BODY, ensure_tables
 
 # Made once: building a statement costs more than running it, and these run for every decision.
 _FIND = sa.select(DECISION).where(DECISION.c.decision_id == sa.bindparam("wanted"))
-_FIND_LEAF = sa.select(LEAF.c.sequence).where(LEAF.c.id == sa.bindparam("wanted"))
 _INSERT = sa.insert(DECISION)
 _FIND_BODY = sa.select(REQUEST_BODY.c.body).where(REQUEST_BODY.c.sha256 == sa.bindparam("wanted"))
 _INSERT_BODY = sa.insert(REQUEST_BODY)
@@ -117,7 +117,7 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
     request = sha256_bytes(new.body)
     event, vector, answer = (canonical_json(dict(part)) for part in (new.event, new.vector, new.answer))
     decided_at = instant_text(new.decided_at)
-    request_leaf = ledger.log.record(transaction, Leaf(Kind.REQUEST, {"sha256": request}, {"bytes": len(new.body)}))
+    request_leaf = Leaf(Kind.REQUEST, {"sha256": request}, {"bytes": len(new.body)})
     detail = {
         "decided_at": decided_at,
         "deployment": new.deployment,
@@ -126,8 +126,8 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
         "event": sha256_bytes(event),
     }
     leaf = Leaf(Kind.DECISION, _identity(new.family, new.decision_id, request, new.bundle, answer), detail)
-    parents = [Parent(request_leaf, "request"), Parent(new.deployment, "deployment")]
-    leaf_id = ledger.log.record(transaction, leaf, parents)
+    parents = [Parent(request_leaf.id, "request"), Parent(new.deployment, "deployment")]
+    _, leaf_id = ledger.log.record_all(transaction, [NewLeaf(request_leaf), NewLeaf(leaf, parents)])
     if not transaction.execute(_FIND_BODY, {"wanted": request}).first():
         transaction.execute(_INSERT_BODY, {"sha256": request, "body": new.body})
     row = {
@@ -159,7 +159,7 @@ def find_decision(connection: Connection, decision: str) -> RecordedDecision | N
     if row is None:
         return None
     leaf = Leaf(Kind.DECISION, _identity(row.family, row.decision_id, row.request, row.bundle, bytes(row.answer)))
-    if connection.execute(_FIND_LEAF, {"wanted": leaf.id}).first() is None:
+    if not places(connection, [leaf.id]):
         raise DecisionChanged(
             f"decision {decision} was changed after it was recorded, so its answer is not given again; restore its row "
             f"from a backup of the evidence database (leaf {row.leaf})"

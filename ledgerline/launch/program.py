@@ -20,6 +20,8 @@ class Part(StrEnum):
     EXCHANGE = "exchange"  # the sandbox's venue
     TRADING = "trading"
     DEMO_APPROVER = "demo-approver"
+    KEEPER = "log-keeper"  # signs what the evidence log is
+    WITNESS = "witness"  # vouches for its having only grown
 
 
 # Given the instant at which the program was started, whether it serves now; answers within a second or two.

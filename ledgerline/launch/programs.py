@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from ledgerline.core.settings import Profile, Settings
 from ledgerline.launch.airflow_api import AirflowApi, Health
 from ledgerline.launch.environment import stack_environment
@@ -22,6 +24,8 @@ _SCHEDULER_GRACE_SECONDS = 5.0
 _TRIGGERER_GRACE_SECONDS = _API_SERVER_GRACE_SECONDS = 1.0
 # Requests that are being answered get their answer, and what was sent to a venue is noted.
 _SCORING_GRACE_SECONDS = _TRADING_GRACE_SECONDS = 11.0
+# What was recorded while the others ended is signed and vouched for.
+_LOG_GRACE_SECONDS = 8.0
 _MLFLOW_ALLOWED_HOSTS = "localhost:*,127.0.0.1:*,[::1]:*"
 
 
@@ -91,7 +95,8 @@ def parts_of(settings: Settings) -> frozenset[Part]:
 def programs_of(launch: Launch, parts: frozenset[Part]) -> list[Program]:
     """Return the programs to run, in the order in which they are started."""
     live = [_scoring(launch), _exchange(launch), _trading(launch)]
-    made = [*_airflow_programs(launch), _mlflow(launch), *live, _demo_approver(launch)]
+    log = [_keeper(launch), _witness(launch)]
+    made = [*_airflow_programs(launch), _mlflow(launch), *live, _demo_approver(launch), *log]
     return [program for program in made if program.part in parts]
 
 
@@ -193,6 +198,23 @@ def _trading(launch: Launch) -> Program:
 def _demo_approver(launch: Launch) -> Program:
     argv = (sys.executable, "-m", "pipelines.promotion.demo_approver")
     return _program(launch, Part.DEMO_APPROVER, argv, actor="demo-approver")
+
+
+def _keeper(launch: Launch) -> Program:
+    program = _program(launch, Part.KEEPER, (sys.executable, "-m", "ledgerline.audit.keeper"), actor="log-keeper")
+    return _last_to_look(program, "LEDGERLINE_LOG_KEY_PASSPHRASE", launch.settings.log_key_passphrase)
+
+
+def _witness(launch: Launch) -> Program:
+    program = _program(launch, Part.WITNESS, (sys.executable, "-m", "ledgerline.audit.watch"), actor="witness")
+    return _last_to_look(program, "LEDGERLINE_WITNESS_PASSPHRASE", launch.settings.witness_passphrase)
+
+
+def _last_to_look(program: Program, name: str, passphrase: SecretStr | None) -> Program:
+    """Give a program that speaks of the whole log its own secret, and let it end after those that still record."""
+    secret = {name: passphrase.get_secret_value()} if passphrase else {}
+    environment = {**program.environment, **secret}
+    return replace(program, environment=environment, grace=_LOG_GRACE_SECONDS, stops_last=True)
 
 
 def _airflow(launch: Launch, part: Part, *arguments: str) -> Program:
