@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import FixedClock, SystemClock
-from ledgerline.decisions.approval import key_in_force
 from ledgerline.decisions.deployment import record_deployment
 from ledgerline.decisions.schema import DEPLOYMENT
+from ledgerline.decisions.signing_keys import key_in_force
 
 
 @pytest.fixture(scope="module")
