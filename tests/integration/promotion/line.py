@@ -26,7 +26,7 @@ from ledgerline.core.settings import PROJECT_ROOT, Settings
 from ledgerline.decisions.approval import Statement
 from ledgerline.decisions.bundle import ManifestFields, ModelFormat, write_bundle
 from ledgerline.decisions.fraud import encode_reason_codes
-from ledgerline.decisions.signing_keys import key_in_force
+from ledgerline.decisions.signing_keys import key_in_force, newest_key
 from pipelines.promotion import approve, create_key, find_bundle
 from pipelines.promotion.keys import open_key
 from pipelines.training.leaks import LeakCheckName
@@ -282,11 +282,11 @@ def approved_model(ledger: Ledger, *, approver: str = "bob", **training: Any) ->
     return digest
 
 
-def sign_as_trainer(ledger: Ledger, digest: str, *, approver: str) -> str:
-    """Record a genuine signature that ``approve`` would refuse to make."""
+def sign_past_checks(ledger: Ledger, digest: str, *, approver: str) -> str:
+    """Record a genuine signature that ``approve`` would refuse to make, with the key on the disk."""
     bundle = find_bundle(ledger, digest)
     evaluation = ledger.log.latest(Kind.EVALUATION, bundle=digest)
-    key = key_in_force(ledger, approver) or create_key(ledger, approver, passphrase=PASSPHRASE)
+    key = newest_key(ledger, approver) or create_key(ledger, approver, passphrase=PASSPHRASE)
     assert evaluation is not None
     now = ledger.clock.now()
     statement = Statement(
