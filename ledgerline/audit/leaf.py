@@ -22,6 +22,7 @@ class Kind(StrEnum):
     MODEL_BUNDLE = "model_bundle"
     EVALUATION = "evaluation"
     SIGNING_KEY = "signing_key"
+    KEY_REVOCATION = "key_revocation"
     APPROVAL = "approval"
     DEPLOYMENT = "deployment"
     REQUEST = "request"

@@ -120,6 +120,7 @@ _ESSENCE = {
     Kind.TRAINING_RUN: "MLflow run {d[mlflow_run_id]}, trained by {d[trained_by]}",
     Kind.MODEL_BUNDLE: "{d[family]}@{d[model_version]}  digest {i[digest]}",
     Kind.SIGNING_KEY: "{i[name]}, Ed25519 {i[public_key]}",
+    Kind.KEY_REVOCATION: "key of {d[name]} revoked by {d[revoked_by]}: {d[reason]}",
     Kind.APPROVAL: "signed by {i[approver]} as {i[role]} for {i[environment]}, until {i[expires_at]}",
     Kind.DEPLOYMENT: "{i[family]} to {i[job]} in {i[environment]}, at {d[deployed_at]}",
     Kind.DECISION: "{i[family]} decision {i[decision_id]}, at {d[decided_at]}",

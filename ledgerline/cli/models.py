@@ -59,30 +59,69 @@ def _passphrase(prompt: str, *, confirm: bool) -> str:
 
 
 @keys.command("create")
-def keys_create(name: Annotated[str, typer.Argument(help="The person's name, as approvals will show it.")]) -> None:
+def keys_create(
+    name: Annotated[str, typer.Argument(help="The person's name, as approvals will show it.")],
+    keyring: Annotated[
+        bool,
+        typer.Option(
+            "--keyring", help="Let the operating system's keyring keep a random passphrase; none is asked for."
+        ),
+    ] = False,
+) -> None:
     """Create a person's Ed25519 signing key, encrypted under a passphrase; its public half goes into the evidence.
 
-    The passphrase is asked for, or taken from `LEDGERLINE_KEY_PASSPHRASE`.
+    The passphrase is asked for, or taken from `LEDGERLINE_KEY_PASSPHRASE`. With `--keyring` the operating system's
+    keyring (macOS Keychain, Windows Credential Locker, Secret Service) keeps a random one and gives it back at signing;
+    that needs `pip install 'ledgerline[keyring]'`.
+
+    Example: `ledgerline keys create maria`
     """
     from pipelines.promotion import create_key
 
     ledger = open_ledger()
-    create_key(ledger, name, passphrase=_passphrase(f"New passphrase for {name}", confirm=True))
+    passphrase = None if keyring else _passphrase(f"New passphrase for {name}", confirm=True)
+    create_key(ledger, name, passphrase=passphrase)
     OUT.print(f"key of {name} created in {ledger.settings.keys_path}")
+
+
+@keys.command("revoke")
+def keys_revoke(
+    name: Annotated[str, typer.Argument(help="Whose key.")],
+    person: Annotated[str, typer.Option("--as", help="Your name; it stays on record.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays on record.")],
+) -> None:
+    """Revoke a person's key: what it signs from now on is refused, everywhere; what it signed before stands.
+
+    For a key that was lost or stolen, or whose owner left. Nothing undoes it; `ledgerline keys create` makes a new one.
+
+    Example: `ledgerline keys revoke maria --as omar --reason "laptop stolen"`
+    """
+    from pipelines.promotion import revoke_key
+
+    revoke_key(open_ledger(), name, revoked_by=person, reason=reason)
+    OUT.print(f"the newest key of {name} is revoked; approvals recorded before this moment stand")
 
 
 @keys.command("list")
 def keys_list() -> None:
-    """List the public keys that the evidence knows."""
-    table = Table("name", "public key", "created at")
-    for leaf in open_ledger().log.leaves(Kind.SIGNING_KEY):
-        table.add_row(str(leaf.identity["name"]), str(leaf.identity["public_key"]), str(leaf.detail["created_at"]))
+    """List the public keys that the evidence knows, with who revoked which and why."""
+    from ledgerline.decisions.signing_keys import revocation
+
+    ledger = open_ledger()
+    table = Table("name", "public key", "created at", "revoked")
+    for leaf in ledger.log.leaves(Kind.SIGNING_KEY):
+        public_key = str(leaf.identity["public_key"])
+        revoked = revocation(ledger, public_key)
+        said = "{revoked_at} by {revoked_by}: {reason}".format(**revoked.detail) if revoked else ""
+        table.add_row(str(leaf.identity["name"]), public_key, str(leaf.detail["created_at"]), escape(said))
     OUT.print(table)
 
 
 def approve(
     model: Annotated[str, typer.Argument(help="A model version such as fraud@3, or a bundle digest.")],
-    approver: Annotated[str, typer.Option("--as", help="Whose key signs. It must not be who trained the model.")],
+    approver: Annotated[
+        str, typer.Option("--as", help="Whose key signs. It must not be who trained the model or wrote its code.")
+    ],
     role: Annotated[str, typer.Option(help="In which role of policies/approvals.yaml.")] = "validator",
 ) -> None:
     """Sign a model that passed its gates: bundle, training data, evaluation, environment and expiry in one signature.
@@ -91,11 +130,11 @@ def approve(
     """
     from pipelines.promotion import approve as sign
     from pipelines.promotion import missing_approvals
+    from pipelines.promotion.keys import passphrase_in_keyring
 
     ledger = open_ledger()
-    leaf_id = sign(
-        ledger, model, approver=approver, role=role, passphrase=_passphrase(f"Passphrase of {approver}", confirm=False)
-    )
+    passphrase = passphrase_in_keyring(ledger, approver) or _passphrase(f"Passphrase of {approver}", confirm=False)
+    leaf_id = sign(ledger, model, approver=approver, role=role, passphrase=passphrase)
     approval = ledger.log.get(leaf_id).identity
     OUT.print(f"{model} approved by {approver} as {role} for {approval['environment']} until {approval['expires_at']}")
     missing = missing_approvals(ledger, approval["bundle"])

@@ -14,6 +14,8 @@ from ledgerline.core.clock import parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.approval_policy import ApprovalPolicy, Role, approval_policy, person
+from ledgerline.decisions.separation import Involvement, involvement
+from ledgerline.decisions.signing_keys import newest_key, revocation
 
 _PURPOSE = "ledgerline model approval, version 1"  # a signature made for anything else never verifies as an approval
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -30,7 +32,11 @@ class ApprovalRefusal(StrEnum):
     TOO_LONG = "valid_for_too_long"
     TAMPERED = "tampered"
     UNKNOWN_KEY = "unknown_key"
-    TRAINED_IT = "trained_it"
+    REVOKED_KEY = "revoked_key"
+    TRAINED_IT = Involvement.TRAINED.value
+    AUTHORED_IT = Involvement.AUTHORED.value
+    COMMITTED_IT = Involvement.COMMITTED.value
+    AUTHORS_UNKNOWN = Involvement.UNKNOWN.value
     NOT_A_SIGNER = "not_a_signer"
     EVALUATION_REFUSED = "evaluation_refused"
 
@@ -156,7 +162,7 @@ def standing(ledger: Ledger, bundle: RecordedLeaf, environment: str, at: datetim
         try:
             reason = _why_not(ledger, leaf, bundle, environment, at, policy)
             approval = _approval(leaf)
-        except (KeyError, TypeError, ValueError):  # only an entry changed in the database lacks or garbles a field
+        except (KeyError, AttributeError, TypeError, ValueError):  # an entry changed in the database
             reason = ApprovalRefusal.TAMPERED
         if reason:
             refused.append((leaf.id, reason))
@@ -193,35 +199,12 @@ def bundle_leaf(ledger: Ledger, digest: str) -> RecordedLeaf:
     return leaf
 
 
-def trainers(ledger: Ledger, bundle: RecordedLeaf) -> frozenset[str]:
-    """Return everyone who is on record as having trained the bundle, one spelling each."""
-    runs = [leaf for _, leaf in ledger.log.parents(bundle.id) if leaf.kind is Kind.TRAINING_RUN]
-    names = [leaf.detail.get("trained_by") for leaf in (bundle, *runs)]
-    return frozenset(person(name) for name in names if name)
-
-
 def may_sign(approver: str, role: str, public_key: str, policy: ApprovalPolicy) -> bool:
     """Whether a policy that names its signers names this person, in this role, with this key."""
     if policy.signers is None:
         return True
     signer = policy.signers.get(person(approver))
     return signer is not None and role in signer.roles and public_key.lower() == signer.public_key
-
-
-def key_in_force(ledger: Ledger, name: str, *, before: int | None = None) -> RecordedLeaf | None:
-    """Return the newest signing key on record for a person, or None.
-
-    Args:
-        ledger: The installation.
-        name: Whose.
-        before: Only look at what was recorded before this position of the log.
-    """
-    keys = [
-        key
-        for key in ledger.log.leaves(Kind.SIGNING_KEY)
-        if person(key.identity["name"]) == person(name) and (before is None or key.sequence < before)
-    ]
-    return keys[-1] if keys else None
 
 
 def _why_not(
@@ -241,10 +224,12 @@ def _why_not(
         statement, bundle
     ):
         return ApprovalRefusal.TAMPERED
+    if reason := _why_not_by_key(ledger, leaf, key):
+        return reason
     if statement.environment != environment:
         return ApprovalRefusal.WRONG_ENVIRONMENT
-    if person(statement.approver) in trainers(ledger, bundle):
-        return ApprovalRefusal.TRAINED_IT
+    if involved := involvement(ledger, bundle, statement.approver, environment, policy):
+        return ApprovalRefusal(involved.value)
     if not may_sign(statement.approver, statement.role, key.identity["public_key"], policy):
         return ApprovalRefusal.NOT_A_SIGNER
     if not _evaluation_passed(ledger, statement):
@@ -264,12 +249,22 @@ def _why_not_now(statement: Statement, at: datetime, policy: ApprovalPolicy) -> 
 
 
 def _key_of(ledger: Ledger, approval: RecordedLeaf) -> RecordedLeaf | None:
-    """Return the key leaf an approval names, if it was its approver's newest when the approval was recorded.
+    """Return the key leaf an approval names, if it was its approver's and on record when the approval was recorded.
 
-    A key that came into the log later proves nothing, and a replaced one may be in wrong hands.
+    A key that came into the log later proves nothing.
     """
-    newest = key_in_force(ledger, approval.identity["approver"], before=approval.sequence)
-    return newest if newest and newest.id == approval.identity["key"] and newest.is_intact else None
+    key = ledger.log.find(approval.identity["key"])
+    if key is None or key.kind is not Kind.SIGNING_KEY or not key.is_intact or key.sequence > approval.sequence:
+        return None
+    return key if person(key.identity["name"]) == person(approval.identity["approver"]) else None
+
+
+def _why_not_by_key(ledger: Ledger, approval: RecordedLeaf, key: RecordedLeaf) -> ApprovalRefusal | None:
+    """Return why a key could not sign any more when the approval was recorded, or None; it may be in wrong hands."""
+    if revocation(ledger, key.identity["public_key"], before=approval.sequence):
+        return ApprovalRefusal.REVOKED_KEY
+    newest = newest_key(ledger, approval.identity["approver"], before=approval.sequence)
+    return None if newest and newest.id == key.id else ApprovalRefusal.UNKNOWN_KEY
 
 
 def _is_signed(statement: Statement, public_key: str, signature: str) -> bool:

@@ -14,6 +14,7 @@ from ledgerline.core.settings import Profile, Settings
 from ledgerline.core.strict_yaml import read_yaml
 
 _FIELDS = {"signatures", "valid_days", "signers"}
+_SIGNER_FIELDS = {"roles", "public_key", "also_known_as"}
 _PUBLIC_KEY_DIGITS = 64
 _UNSEEN = "Cf"  # format characters, such as a zero-width space
 
@@ -36,10 +37,12 @@ class Signer:
     Attributes:
         roles: In which capacities.
         public_key: The only key that is theirs, Ed25519, 64 hex digits.
+        also_known_as: Other names and e-mail addresses of theirs, as git or the training machine may say them.
     """
 
     roles: frozenset[Role]
     public_key: str
+    also_known_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,16 @@ def _signers(named: Mapping[str, Any] | None, profile: Profile) -> Mapping[str, 
 
 
 def _signer(entry: Mapping[str, Any]) -> Signer:
+    if unknown := set(entry) - _SIGNER_FIELDS:
+        raise ValueError(f"unknown fields {', '.join(sorted(unknown))} of a signer")
     public_key = str(entry["public_key"])
     if len(bytes.fromhex(public_key)) * 2 != _PUBLIC_KEY_DIGITS:
         raise ValueError(f"public key {public_key!r} has not {_PUBLIC_KEY_DIGITS} hex digits")
-    return Signer(frozenset(Role(role) for role in entry["roles"]), public_key.lower())
+    also_known_as = entry.get("also_known_as", [])
+    if not isinstance(also_known_as, list) or not all(isinstance(name, str) for name in also_known_as):
+        raise ValueError(f"also_known_as must be a list of names, not {also_known_as!r}")
+    roles = frozenset(Role(role) for role in entry["roles"])
+    return Signer(roles, public_key.lower(), tuple(also_known_as))
 
 
 def _positive(value: Any) -> int:

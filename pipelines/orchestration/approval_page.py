@@ -8,6 +8,7 @@ from typing import Any
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.decisions.approval import bundle_leaf
 from ledgerline.decisions.bundle import EVALUATION_FILE, load_bundle
+from ledgerline.decisions.separation import Makers, makers
 from pipelines.promotion import missing_approvals
 
 _FAIRNESS = "fairness"
@@ -44,7 +45,7 @@ def approval_page(ledger: Ledger, digest: str) -> ApprovalPage:
     command = f"ledgerline approve {name} --as YOUR-NAME --role {role}"
     report = json.loads(load_bundle(ledger.objects, digest).files[EVALUATION_FILE])
     parts = [
-        f"**{name}**, bundle `{digest}`, trained by {bundle.detail['trained_by']}, who may not sign for it.",
+        f"**{name}**, bundle `{digest}`. {_barred(makers(ledger, bundle))}",
         f"To sign, in a terminal: `{command}`",
         "Answering this page signs nothing and deploys nothing: it only looks at the evidence log again.",
         *_gates(ledger.log.latest(Kind.EVALUATION, bundle=digest)),
@@ -55,6 +56,13 @@ def approval_page(ledger: Ledger, digest: str) -> ApprovalPage:
     ]
     waits = f"waits for {', '.join(missing)}" if missing else "is signed for"
     return ApprovalPage(f"{name} {waits}", "\n\n".join(parts), command)
+
+
+def _barred(made: Makers) -> str:
+    """Say who made the model: none of them may sign for it."""
+    hands = (("Trained by", made.trainers), ("code by", made.authors), ("committed by", made.committers))
+    said = [f"{did} {', '.join(f'`{maker}`' for maker in people)}" for did, people in hands if people]
+    return f"{'; '.join(said)}. None of them may sign for it." if said else ""
 
 
 def _gates(evaluation: RecordedLeaf | None) -> list[str]:

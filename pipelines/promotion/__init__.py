@@ -3,7 +3,7 @@
 from pipelines.promotion.approvals import Pending, SigningRefused, approve, find_bundle, missing_approvals, pending
 from pipelines.promotion.deploy import DeploymentRefused, deploy, rollback
 from pipelines.promotion.evaluation import evaluate_gates
-from pipelines.promotion.keys import KeyRefused, create_key
+from pipelines.promotion.keys import KeyRefused, create_key, revoke_key
 
 __all__ = [
     "DeploymentRefused",
@@ -17,5 +17,6 @@ __all__ = [
     "find_bundle",
     "missing_approvals",
     "pending",
+    "revoke_key",
     "rollback",
 ]

@@ -6,13 +6,32 @@ from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.audit.trace import resolve
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
-from ledgerline.decisions.approval import Statement, bundle_leaf, key_in_force, may_sign, standing, trainers
-from ledgerline.decisions.approval_policy import Role, approval_policy, person
+from ledgerline.decisions.approval import ApprovalRefusal, Statement, bundle_leaf, may_sign, standing
+from ledgerline.decisions.approval_policy import Role, approval_policy
+from ledgerline.decisions.separation import Involvement, involvement
+from ledgerline.decisions.signing_keys import newest_key, revocation
 from pipelines.promotion.keys import open_key, public_hex
+
+_NEVER = "and may never sign for it; somebody else must"
+_BARRED = {
+    Involvement.TRAINED: f"{{approver}} trained {{model}} {_NEVER}",
+    Involvement.AUTHORED: f"{{approver}} wrote the code that trained {{model}} {_NEVER}",
+    Involvement.COMMITTED: f"{{approver}} committed the code that trained {{model}} {_NEVER}",
+    Involvement.UNKNOWN: "nobody may sign for {model}: no commit of the code that trained it is on record, so its "
+    "authors cannot be told from its approvers; train it from a git checkout",
+}
 
 
 class SigningRefused(LedgerlineError):
-    """A signature would not count, so none is made."""
+    """A signature would not count, so none is made.
+
+    Attributes:
+        reason: The code under which it would be refused, where there is one.
+    """
+
+    def __init__(self, message: str, reason: ApprovalRefusal | None = None) -> None:
+        super().__init__(f"{message} [{reason}]" if reason else message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +94,26 @@ def approve(ledger: Ledger, model: str, *, approver: str, role: str, passphrase:
     policy = approval_policy(ledger.settings, bundle.detail["family"], environment)
     if role not in policy.slots:
         raise SigningRefused(f"nobody has to sign as {role!r}; the policy asks for {', '.join(policy.slots)}")
-    if person(approver) in trainers(ledger, bundle):
-        raise SigningRefused(f"{approver} trained {model} and may never sign for it; somebody else must")
+    if involved := involvement(ledger, bundle, approver, environment, policy):
+        message = _BARRED[involved].format(approver=approver, model=model)
+        raise SigningRefused(message, ApprovalRefusal(involved.value))
+    key = newest_key(ledger, approver)
+    if key is not None and (revoked := revocation(ledger, key.identity["public_key"])):
+        raise SigningRefused(
+            f"the key of {approver} was revoked by {revoked.detail['revoked_by']}: {revoked.detail['reason']}; make a "
+            f"new one: ledgerline keys create {approver}",
+            ApprovalRefusal.REVOKED_KEY,
+        )
     private_key = open_key(ledger, approver, passphrase=passphrase)
-    key = key_in_force(ledger, approver)
     if key is None or key.identity["public_key"] != public_hex(private_key):
-        raise SigningRefused(f"the key of {approver} on this disk is not their newest one on record; make a new one")
+        raise SigningRefused(
+            f"the key of {approver} on this disk is not their newest one on record; make a new one",
+            ApprovalRefusal.UNKNOWN_KEY,
+        )
     if not may_sign(approver, role, key.identity["public_key"], policy):
-        raise SigningRefused(f"policies/approvals.yaml does not name {approver} as {role} with this key")
+        raise SigningRefused(
+            f"policies/approvals.yaml does not name {approver} as {role} with this key", ApprovalRefusal.NOT_A_SIGNER
+        )
     now = ledger.clock.now()
     statement = Statement(
         family=bundle.detail["family"],

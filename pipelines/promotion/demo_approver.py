@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError
 from ledgerline.audit import Ledger
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Profile, Settings
-from ledgerline.decisions.approval import key_in_force
 from ledgerline.decisions.approval_policy import Role
+from ledgerline.decisions.signing_keys import key_in_force
 from pipelines.promotion.approvals import Pending, approve, pending
 from pipelines.promotion.keys import create_key, key_path
 

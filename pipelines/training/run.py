@@ -1,7 +1,6 @@
 """One training, from a feature version to a registered bundle: done once per inputs, parameters and code."""
 
 import json
-import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id, source_fingerprint
 from ledgerline.core.lock import exclusive
 from ledgerline.decisions.bundle import EVALUATION_FILE, Bundle, load_bundle, write_bundle
+from pipelines.training.commit import PEOPLE, code_commit
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.family import Family, Parameters, Progress, Trained, family_named
 from pipelines.training.inputs import newest_feature_version
@@ -144,9 +144,10 @@ def training_order(ledger: Ledger, family: str, feature_version: str | None) -> 
 
 
 def _train(ledger: Ledger, order: TrainingOrder, dag_run: str | None, say: Progress) -> TrainingResult:
+    commit = code_commit(ledger.settings.project)  # before the work: the checkout may move on meanwhile
     made = make_model(ledger, order, say)
     say("registering with MLflow")
-    circumstances = _circumstances(ledger, dag_run)
+    circumstances = _circumstances(ledger, dag_run, commit)
     registered = _announce(ledger, order, made, circumstances)
     detail = {**circumstances, "mlflow_run_id": registered.run_id, "experiment": order.family.name}
     _record(ledger, order, made, registered.version, detail)
@@ -223,11 +224,11 @@ def _reused(ledger: Ledger, run: RecordedLeaf) -> TrainingResult:
     return TrainingResult(run.id, digest, int(bundle.detail["model_version"]), report, reused=True)
 
 
-def _circumstances(ledger: Ledger, dag_run: str | None) -> dict[str, Any]:
+def _circumstances(ledger: Ledger, dag_run: str | None, commit: dict[str, Any]) -> dict[str, Any]:
     return {
         "trained_by": ledger.settings.actor,
         "dag_run": dag_run,
-        "commit": _commit(ledger.settings.project),
+        **commit,
         "trained_at": instant_text(ledger.clock.now()),
     }
 
@@ -236,7 +237,8 @@ def _tags(order: TrainingOrder, made: MadeModel, circumstances: dict[str, Any]) 
     ids = {"feature_version": order.version.id, "training_set": made.dataset.id, "code": order.code}
     facts = {"out_of_time": made.trained.report["out_of_time"]}
     known = {**ids, **circumstances, **facts}
-    return {f"ledgerline.{name}": str(value) for name, value in known.items() if value is not None}
+    told = {name: value for name, value in known.items() if value is not None and name not in PEOPLE}
+    return {f"ledgerline.{name}": str(value) for name, value in told.items()}
 
 
 def code_fingerprint(family: Family) -> str:
@@ -248,9 +250,3 @@ def code_fingerprint(family: Family) -> str:
     shared = [*sorted(here.glob("*.py")), Path(ledgerline.decisions.__file__).parent / "bundle"]
     ours = source_fingerprint([*shared, *family.code])
     return content_id({"ours": ours, "libraries": {name: version(name) for name in family.libraries}})
-
-
-def _commit(project: Path) -> str | None:
-    """Return the checkout's commit for the reader; the code's identity is its fingerprint."""
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None

@@ -131,7 +131,14 @@ def test_people_see_the_evidence_and_answering_without_a_signature_deploys_nothi
         task.execute(context)
     (said,) = page
     assert said["subject"] == "fraud@1 waits for validator"
-    for part in ("ledgerline approve fraud@1 --as", "beats_baselines", "| **", "logistic_regression", bundle):
+    for part in (
+        "ledgerline approve fraud@1 --as",
+        "beats_baselines",
+        "| **",
+        "logistic_regression",
+        bundle,
+        "None of them may",
+    ):
         assert part in said["body"]
     answer = {"chosen_options": [SIGNED], "responded_by_user": {"id": "1", "name": "somebody"}}
     with pytest.raises(TaskDeferred):

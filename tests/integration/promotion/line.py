@@ -23,9 +23,10 @@ from ledgerline.audit import Kind, Leaf, Ledger, Parent
 from ledgerline.core.clock import Clock, FixedClock, instant_text
 from ledgerline.core.identity import canonical_json
 from ledgerline.core.settings import PROJECT_ROOT, Settings
-from ledgerline.decisions.approval import Statement, key_in_force
+from ledgerline.decisions.approval import Statement
 from ledgerline.decisions.bundle import ManifestFields, ModelFormat, write_bundle
 from ledgerline.decisions.fraud import encode_reason_codes
+from ledgerline.decisions.signing_keys import key_in_force, newest_key
 from pipelines.promotion import approve, create_key, find_bundle
 from pipelines.promotion.keys import open_key
 from pipelines.training.leaks import LeakCheckName
@@ -33,6 +34,11 @@ from pipelines.training.leaks import LeakCheckName
 AS_OF = datetime(2018, 10, 1, tzinfo=UTC)
 NOW = datetime(2018, 10, 2, tzinfo=UTC)
 VIEW = view_named("card_spending")
+COMMIT = {
+    "commit": "0" * 40,
+    "commit_authors": [{"name": "Gil Writer", "email": "gil.writer@example.org"}],
+    "commit_committer": {"name": "Hal Merger", "email": "hal@example.org"},
+}
 PASSPHRASE = "correct horse battery staple"
 GOOD = {"xgboost": 0.70, "logistic_regression": 0.62, "prior_rate": 0.01}
 """Mean average precision by model; the folds lie around it."""
@@ -212,6 +218,7 @@ def train(
     fingerprint: str = VIEW.fingerprint,
     figures: Mapping[str, Any] | None = None,
     training_set: str | None = None,
+    commit: Mapping[str, Any] = COMMIT,
 ) -> str:
     """Train a small real model and put its bundle on record; return the digest."""
     training_set = training_set or record_training_set(ledger)
@@ -223,7 +230,7 @@ def train(
             "parameters": {"trees": trees, "threshold": threshold, "fingerprint": fingerprint},
             "code": "0" * 64,
         },
-        {"trained_by": trained_by},
+        {"trained_by": trained_by, **commit},
     )
     run_id = ledger.log.append(run, [Parent(training_set, "training_set")])
     fields = ManifestFields(
@@ -275,11 +282,11 @@ def approved_model(ledger: Ledger, *, approver: str = "bob", **training: Any) ->
     return digest
 
 
-def sign_as_trainer(ledger: Ledger, digest: str, *, approver: str) -> str:
-    """Record a genuine signature that ``approve`` would refuse to make."""
+def sign_past_checks(ledger: Ledger, digest: str, *, approver: str) -> str:
+    """Record a genuine signature that ``approve`` would refuse to make, with the key on the disk."""
     bundle = find_bundle(ledger, digest)
     evaluation = ledger.log.latest(Kind.EVALUATION, bundle=digest)
-    key = key_in_force(ledger, approver) or create_key(ledger, approver, passphrase=PASSPHRASE)
+    key = newest_key(ledger, approver) or create_key(ledger, approver, passphrase=PASSPHRASE)
     assert evaluation is not None
     now = ledger.clock.now()
     statement = Statement(

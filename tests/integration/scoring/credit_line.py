@@ -14,7 +14,6 @@ from feature_store.views import view_named
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import canonical_json
-from ledgerline.decisions.approval import key_in_force
 from ledgerline.decisions.bundle import ManifestFields, ModelFormat, write_bundle
 from ledgerline.decisions.credit import (
     FAMILY,
@@ -26,6 +25,7 @@ from ledgerline.decisions.credit import (
     Scorecard,
     encode_reason_codes,
 )
+from ledgerline.decisions.signing_keys import key_in_force
 from pipelines.promotion import approve, create_key
 from pipelines.training.credit.fit import encoding_of
 

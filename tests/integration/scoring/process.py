@@ -20,13 +20,18 @@ from ledgerline.decisions.deployment import current
 from ledgerline.decisions.schema import DEPLOYMENT, ensure_tables
 
 _DEADLINE_SECONDS = 90
+_WATCHED_SERVICE = Path(__file__).with_name("watched_service.py")
 
 
 class ScoringProcess:
-    """`python -m ledgerline.services.scoring` over an installation, for as long as the context lasts."""
+    """`python -m ledgerline.services.scoring` over an installation, for as long as the context lasts.
 
-    def __init__(self, home: Path, *options: str, **environment: str) -> None:
-        self._command = [sys.executable, "-m", "ledgerline.services.scoring", "--port", "0", *options]
+    With ``events``, under `watched_service.py`, which writes there what unpickles, compiles, executes or imports.
+    """
+
+    def __init__(self, home: Path, *options: str, events: Path | None = None, **environment: str) -> None:
+        started = [str(_WATCHED_SERVICE), str(events)] if events else ["-m", "ledgerline.services.scoring"]
+        self._command = [sys.executable, *started, "--port", "0", *options]
         self._environment = {**os.environ, "LEDGERLINE_HOME": str(home), **environment}
         self.said: list[str] = []
 

@@ -18,6 +18,7 @@ from ledgerline.core.contracts import contract_named
 from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import PROJECT_ROOT, Settings
 from ledgerline.core.storage import write_atomically
+from pipelines.features.git import Git
 from pipelines.features.manifest import InputFile, Manifest, Partition, manifest_path
 from pipelines.training import TrainingResult, train
 from pipelines.validation.accepted import parquet_bytes
@@ -88,6 +89,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parameters["fraud"]["bootstrap"]["replicates"] = 50
     parameters["fraud"]["card_precision_top"] = 10
     (folder / "params.yaml").write_text(yaml.safe_dump(parameters))
+    git = Git(folder)  # it commits under a name of its own, whoever runs the tests
+    for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "Ask for less work")):
+        git.run(*words)
     return folder
 
 

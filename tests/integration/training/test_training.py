@@ -15,6 +15,7 @@ from ledgerline.audit import Kind, Leaf, Ledger
 from ledgerline.core.settings import Settings
 from ledgerline.decisions.bundle import load_bundle
 from ledgerline.decisions.fraud import FraudModel
+from pipelines.features.git import COMMITTER_EMAIL, COMMITTER_NAME
 from pipelines.features.manifest import Manifest
 from pipelines.training import TrainingRefused, find_run, train
 from pipelines.training.fraud.dataset import feature_names
@@ -43,6 +44,8 @@ def test_training_leaves_one_line_from_the_features_to_the_bundle(trained: Any):
     assert bundle.detail["feature_version"] == trained.version
     assert bundle.detail["trained_by"] == run.detail["trained_by"] == "somebody"
     assert run.detail["dag_run"] == "manual__1"
+    assert run.detail["commit_authors"] == [run.detail["commit_committer"]]
+    assert run.detail["commit_committer"] == {"name": COMMITTER_NAME, "email": COMMITTER_EMAIL}
 
 
 def test_training_set_keeps_every_feature_row_and_knows_only_labels_of_its_as_of(trained: Any, world: Any):

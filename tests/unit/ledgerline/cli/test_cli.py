@@ -17,11 +17,20 @@ VERBS += ["score", "decide", "trace"]
 GROUPS = {
     "quarantine": ["list", "show", "report", "release"],
     "features": ["build", "versions", "restore"],
-    "keys": ["create", "list"],
+    "keys": ["create", "revoke", "list"],
     "trade": ["status", "halt", "clear", "play"],
     "forecast": ["publish", "show"],
 }
-TAUGHT = [["backfill"], ["rollback"], ["decide"], ["ingest"], ["quarantine", "release"], ["trade", "halt"]]
+TAUGHT = [
+    ["backfill"],
+    ["rollback"],
+    ["decide"],
+    ["ingest"],
+    ["quarantine", "release"],
+    ["trade", "halt"],
+    ["keys", "create"],
+]
+TAUGHT += [["keys", "revoke"]]
 
 
 @pytest.fixture
@@ -66,6 +75,8 @@ def test_every_verb_is_listed_under_what_it_is_about():
         (["forecast", "show"], "no forecast has been published"),
         (["trade", "clear", "--as", "maria", "--reason", "fixed"], "not halted"),
         (["trade", "halt", "--as", " ", "--reason", "odd prices"], "say who"),
+        (["keys", "revoke", "maria", "--as", "omar", "--reason", "left"], "no signing key"),
+        (["keys", "revoke", "maria", "--as", " ", "--reason", "left"], "say who"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_the_way_out(
@@ -78,6 +89,20 @@ def test_what_cannot_be_done_is_said_with_the_way_out(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_the_list_of_keys_says_which_are_revoked_by_whom_and_why(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LEDGERLINE_KEY_PASSPHRASE", "open sesame")
+    monkeypatch.setenv("COLUMNS", "220")
+    for words in (
+        ["keys", "create", "maria"],
+        ["keys", "revoke", "maria", "--as", "omar", "--reason", "laptop [stolen]"],
+        ["keys", "create", "maria"],
+    ):
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
+    rows = [line for line in CliRunner().invoke(app, ["keys", "list"]).output.splitlines() if "maria" in line]
+    assert ["by omar: laptop [stolen]" in row for row in rows] == [True, False]
 
 
 def test_a_halt_holds_until_a_named_person_clears_it(home: Path):

@@ -7,8 +7,18 @@ import pytest
 
 from ledgerline.audit import Kind, Ledger, UnknownLeaf
 from ledgerline.core.clock import instant_text
+from ledgerline.decisions.approval import ApprovalRefusal
 from ledgerline.decisions.approval_policy import Role
-from pipelines.promotion import KeyRefused, SigningRefused, approve, create_key, find_bundle, missing_approvals, pending
+from pipelines.promotion import (
+    KeyRefused,
+    SigningRefused,
+    approve,
+    create_key,
+    find_bundle,
+    missing_approvals,
+    pending,
+    revoke_key,
+)
 
 SECRET = "open sesame"
 
@@ -62,9 +72,21 @@ def test_an_approval_names_everything_it_is_bound_to(ledger: Ledger, digest: str
 def test_whoever_trained_it_cannot_sign(ledger: Ledger, digest: str) -> None:
     create_key(ledger, "ada", passphrase=SECRET)
     for name in ("ada", "Ada", " ada"):
-        with pytest.raises(SigningRefused, match="trained"):
+        with pytest.raises(SigningRefused, match="trained") as refused:
             sign(ledger, digest, name)
+        assert refused.value.reason is ApprovalRefusal.TRAINED_IT
     assert ledger.log.leaves(Kind.APPROVAL) == []
+
+
+def test_a_revoked_key_signs_nothing_and_a_new_one_does(ledger: Ledger, digest: str) -> None:
+    revoke_key(ledger, "bob", revoked_by="cyd", reason="laptop stolen")
+    with pytest.raises(SigningRefused, match=r"revoked by cyd: laptop stolen.*keys create bob") as refused:
+        sign(ledger, digest)
+    assert refused.value.reason is ApprovalRefusal.REVOKED_KEY
+    assert ledger.log.leaves(Kind.APPROVAL) == []
+    create_key(ledger, "bob", passphrase="another")
+    sign(ledger, digest, passphrase="another")
+    assert missing_approvals(ledger, digest) == ()
 
 
 def test_a_wrong_passphrase_signs_nothing(ledger: Ledger, digest: str) -> None:

@@ -1,4 +1,4 @@
-"""Signing keys: encrypted, readable by their owner alone, on record."""
+"""Signing keys: encrypted, readable by their owner alone, on record, revocable."""
 
 import stat
 from pathlib import Path
@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledgerline.audit import Kind, Ledger
-from pipelines.promotion import KeyRefused, create_key
+from ledgerline.decisions.signing_keys import key_in_force
+from pipelines.promotion import KeyRefused, create_key, revoke_key
 from pipelines.promotion.keys import key_path, open_key, public_hex
 
 SECRET = "open sesame"
@@ -103,3 +104,55 @@ def test_an_unencrypted_or_foreign_key_is_not_used(ledger: Ledger) -> None:
 def test_a_person_without_a_key_is_told_how_to_make_one(ledger: Ledger) -> None:
     with pytest.raises(KeyRefused, match="keys create"):
         open_key(ledger, "bob", passphrase=SECRET)
+
+
+def test_a_revocation_says_of_which_key_by_whom_and_why(ledger: Ledger) -> None:
+    key = create_key(ledger, "bob", passphrase=SECRET)
+    leaf = revoke_key(ledger, "Bob", revoked_by="Cyd ", reason=" laptop stolen ")
+    assert leaf.kind is Kind.KEY_REVOCATION
+    assert leaf.identity == {"key": key.id, "public_key": key.identity["public_key"]}
+    assert (leaf.detail["name"], leaf.detail["revoked_by"], leaf.detail["reason"]) == ("bob", "cyd", "laptop stolen")
+    assert [(role, parent.id) for role, parent in ledger.log.parents(leaf.id)] == [("key", key.id)]
+    assert key_in_force(ledger, "bob") is None
+
+
+@pytest.mark.parametrize("passphrase", [SECRET, "another"])
+def test_after_a_revocation_a_new_key_is_made_without_more_ado(ledger: Ledger, passphrase: str) -> None:
+    first = create_key(ledger, "bob", passphrase=SECRET)
+    revoke_key(ledger, "bob", revoked_by="cyd", reason="laptop stolen")
+    second = create_key(ledger, "bob", passphrase=passphrase)
+    assert first.identity["public_key"] != second.identity["public_key"]
+    assert public_hex(open_key(ledger, "bob", passphrase=passphrase)) == second.identity["public_key"]
+    assert key_in_force(ledger, "bob") == second
+
+
+def test_a_new_key_whose_making_was_killed_is_finished_also_after_a_revocation(
+    ledger: Ledger, line: ModuleType, tmp_path: Path
+) -> None:
+    create_key(ledger, "bob", passphrase=SECRET)
+    revoke_key(ledger, "bob", revoked_by="cyd", reason="laptop stolen")
+    elsewhere = line.open_ledger(tmp_path / "elsewhere")
+    unrecorded = create_key(elsewhere, "bob", passphrase=SECRET).identity["public_key"]
+    key_path(ledger, "bob").write_bytes(key_path(elsewhere, "bob").read_bytes())
+    assert create_key(ledger, "bob", passphrase=SECRET).identity["public_key"] == unrecorded
+
+
+def test_a_key_is_revoked_once(ledger: Ledger) -> None:
+    create_key(ledger, "bob", passphrase=SECRET)
+    revoke_key(ledger, "bob", revoked_by="cyd", reason="laptop stolen")
+    with pytest.raises(KeyRefused, match=r"revoked already, by cyd .*laptop stolen"):
+        revoke_key(ledger, "bob", revoked_by="dot", reason="again")
+    assert len(ledger.log.leaves(Kind.KEY_REVOCATION)) == 1
+
+
+def test_nothing_is_revoked_of_somebody_without_a_key(ledger: Ledger) -> None:
+    with pytest.raises(KeyRefused, match="no signing key"):
+        revoke_key(ledger, "bob", revoked_by="cyd", reason="left")
+
+
+@pytest.mark.parametrize(("person", "reason"), [(" ", "left"), ("cyd", " ")])
+def test_a_revocation_needs_a_person_and_a_reason(ledger: Ledger, person: str, reason: str) -> None:
+    create_key(ledger, "bob", passphrase=SECRET)
+    with pytest.raises(KeyRefused, match="say who"):
+        revoke_key(ledger, "bob", revoked_by=person, reason=reason)
+    assert key_in_force(ledger, "bob")

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
 from ledgerline.core.clock import FixedClock, instant_text
-from ledgerline.decisions.approval import ApprovalRefusal, ApprovalRefused, Statement, approved
-from pipelines.promotion import approve, create_key
+from ledgerline.decisions.approval import ApprovalRefusal, ApprovalRefused, Statement, approved, standing
+from pipelines.promotion import approve, create_key, revoke_key
 from pipelines.promotion.keys import open_key, public_hex
 
 SECRET = "open sesame"
@@ -115,6 +115,39 @@ def test_a_signature_replayed_onto_another_bundle_is_refused(ledger: Ledger, lin
     evaluation = line.pass_gates(ledger, other)
     ledger.log.append(Leaf(Kind.APPROVAL, {**signed, "bundle": other, "evaluation": evaluation}))
     assert refusal(ledger, other) is ApprovalRefusal.TAMPERED
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("family", "credit"),
+        ("training_set", "0" * 64),
+        ("environment", "live"),
+        ("role", "risk_owner"),
+        ("approver", "BOB"),
+        ("signed_at", "2018-10-02T00:00:01.000000Z"),
+        ("expires_at", "2018-12-01T00:00:00.000000Z"),
+    ],
+)
+def test_a_signature_replayed_with_any_other_claim_is_refused(
+    ledger: Ledger, digest: str, field: str, value: str
+) -> None:
+    signed = ledger.log.get(sign(ledger, digest)).identity
+    replayed = ledger.log.append(Leaf(Kind.APPROVAL, {**signed, field: value}))
+    bundle = ledger.log.latest(Kind.MODEL_BUNDLE, digest=digest)
+    assert bundle is not None
+    found = standing(ledger, bundle, "sandbox", ledger.clock.now(), evaluation=signed["evaluation"])
+    assert found.refused == ((replayed, ApprovalRefusal.TAMPERED),)
+
+
+def test_a_signature_replayed_onto_another_verdict_is_refused(ledger: Ledger, line: ModuleType, digest: str) -> None:
+    signed = ledger.log.get(sign(ledger, digest)).identity
+    other = ledger.log.append(Leaf(Kind.EVALUATION, {"bundle": digest, "report": "1", "gates": [], "passed": True}))
+    replayed = ledger.log.append(Leaf(Kind.APPROVAL, {**signed, "evaluation": other}))
+    bundle = ledger.log.latest(Kind.MODEL_BUNDLE, digest=digest)
+    assert bundle is not None
+    found = standing(ledger, bundle, "sandbox", ledger.clock.now(), evaluation=other)
+    assert found.refused == ((replayed, ApprovalRefusal.TAMPERED),)
 
 
 @pytest.mark.parametrize("field", [name for name in Statement.__dataclass_fields__ if name != "bundle"])
@@ -220,6 +253,66 @@ def test_an_entry_garbled_in_the_database_counts_as_tampered(
     approval = ledger.log.get(sign(ledger, digest))
     rewrite(ledger.log, approval.id, "identity", signature=7)
     assert refusal(ledger, digest) is ApprovalRefusal.TAMPERED
+
+
+class TestRevokedKey:
+    """A revoked key: what it signs later is refused, what it signed before stands."""
+
+    def revoke(self, ledger: Ledger) -> None:
+        revoke_key(ledger, "bob", revoked_by="cyd", reason="laptop stolen")
+
+    def test_what_it_signs_after_the_revocation_is_refused(self, ledger: Ledger, digest: str) -> None:
+        self.revoke(ledger)
+        forge(ledger, digest)
+        assert refusal(ledger, digest) is ApprovalRefusal.REVOKED_KEY
+
+    def test_what_it_signed_before_stands(self, ledger: Ledger, digest: str) -> None:
+        approval = sign(ledger, digest)
+        self.revoke(ledger)
+        assert check(ledger, digest) == (approval,)
+
+    def test_a_date_before_the_revocation_does_not_help_a_later_signature(self, ledger: Ledger, digest: str) -> None:
+        self.revoke(ledger)
+        forge(ledger, digest, signed_at=instant_text(ledger.clock.now() - timedelta(days=1)))
+        assert refusal(ledger, digest) is ApprovalRefusal.REVOKED_KEY
+
+    def test_a_new_key_signs_and_the_revoked_one_stays_refused(self, ledger: Ledger, digest: str) -> None:
+        old = open_key(ledger, "bob", passphrase=SECRET)
+        old_leaf = ledger.log.latest(Kind.SIGNING_KEY, name="bob")
+        assert old_leaf is not None
+        self.revoke(ledger)
+        create_key(ledger, "bob", passphrase=SECRET)
+        signed = Statement.of(ledger.log.get(forge(ledger, digest, signature="00")).identity)
+        identity = {**asdict(signed), "key": old_leaf.id, "signature": old.sign(signed.content).hex()}
+        ledger.log.append(Leaf(Kind.APPROVAL, identity))
+        assert refusal(ledger, digest) is ApprovalRefusal.REVOKED_KEY
+        approval = sign(ledger, digest)
+        assert check(ledger, digest) == (approval,)
+
+    @pytest.mark.parametrize("spelled", [str.upper, lambda digits: f" {digits}"])
+    def test_recorded_again_under_another_name_or_spelling_it_stays_revoked(
+        self, ledger: Ledger, digest: str, spelled: Callable[[str], str]
+    ) -> None:
+        private_key = open_key(ledger, "bob", passphrase=SECRET)
+        self.revoke(ledger)
+        key = Leaf(Kind.SIGNING_KEY, {"name": "eve", "public_key": spelled(public_hex(private_key))})
+        ledger.log.append(key)
+        signed = Statement.of(ledger.log.get(forge(ledger, digest, signature="00")).identity)
+        statement = replace(signed, approver="eve")
+        identity = {**asdict(statement), "key": key.id, "signature": private_key.sign(statement.content).hex()}
+        ledger.log.append(Leaf(Kind.APPROVAL, identity))
+        assert refusal(ledger, digest) is ApprovalRefusal.REVOKED_KEY
+
+    def test_an_older_key_does_not_come_back_into_force(self, ledger: Ledger, digest: str) -> None:
+        old = open_key(ledger, "bob", passphrase=SECRET)
+        old_leaf = ledger.log.latest(Kind.SIGNING_KEY, name="bob")
+        assert old_leaf is not None
+        create_key(ledger, "bob", passphrase=SECRET, replace=True)
+        self.revoke(ledger)
+        signed = Statement.of(ledger.log.get(forge(ledger, digest, signature="00")).identity)
+        identity = {**asdict(signed), "key": old_leaf.id, "signature": old.sign(signed.content).hex()}
+        ledger.log.append(Leaf(Kind.APPROVAL, identity))
+        assert refusal(ledger, digest) is ApprovalRefusal.UNKNOWN_KEY
 
 
 class TestLive:

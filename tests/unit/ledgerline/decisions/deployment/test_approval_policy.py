@@ -90,6 +90,8 @@ def test_as_many_roles_are_filled_as_any_assignment_of_distinct_people_fills(
         {"signatures": {"validator": 1}, "valid_days": 30, "signers": []},
         {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"Ada": ADA, "ada ": ADA}},
         {"signatures": {"validator": 1}, "valid_days": 30, "signer": {}},
+        {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"ada": {**ADA, "also_know_as": ["a"]}}},
+        {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"ada": {**ADA, "also_known_as": "a"}}},
         {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"ada": {"roles": ["validator"]}}},
         {"signatures": {"validator": 1}, "valid_days": 30, "signers": {"ada": {"roles": [], "public_key": "zz"}}},
     ],
