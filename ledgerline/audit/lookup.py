@@ -28,10 +28,12 @@ _IN_OPEN_BLOCK = LEAF.c.sequence > sa.select(_WHOLE).scalar_subquery()
 _INDEXED = sa.join(LOOKUP, LEAF, LEAF.c.sequence == LOOKUP.c.leaf)
 _FIND_INDEXED = sa.select(LEAF.c.id, LEAF.c.sequence).select_from(_INDEXED)
 # One parameter however many are asked for: taking a list of parameters apart costs more than the asking.
-_FIND_INDEXED_BY = {
-    "sqlite": _FIND_INDEXED.where(LOOKUP.c.key.in_(sa.text("SELECT value FROM json_each(:keys)"))),
-    "postgresql": _FIND_INDEXED.where(LOOKUP.c.key == sa.any_(sa.bindparam("keys", type_=sa.ARRAY(sa.BigInteger)))),
+_AMONG_KEYS = {
+    "sqlite": LOOKUP.c.key.in_(sa.text("SELECT value FROM json_each(:keys)")),
+    "postgresql": LOOKUP.c.key == sa.any_(sa.bindparam("keys", type_=sa.ARRAY(sa.BigInteger))),
 }
+_FIND_INDEXED_BY = {engine: _FIND_INDEXED.where(among) for engine, among in _AMONG_KEYS.items()}
+_STORED_BY = {engine: sa.select(LOOKUP.c.key, LOOKUP.c.leaf).where(among) for engine, among in _AMONG_KEYS.items()}
 _FIND_OPEN = sa.select(LEAF.c.id, LEAF.c.sequence).where(
     _IN_OPEN_BLOCK, LEAF.c.id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -110,8 +112,11 @@ def keys_of(leaf_id: str, names: Iterable[str]) -> set[int]:
 
 def stored_keys(connection: Connection, keys: Iterable[int]) -> set[tuple[int, int]]:
     """Return the keys and sequences that the index holds of these keys."""
-    statement = sa.select(LOOKUP.c.key, LOOKUP.c.leaf).where(LOOKUP.c.key.in_(sa.bindparam("keys", expanding=True)))
-    return {(row.key, row.leaf) for row in connection.execute(statement, {"keys": sorted(set(keys))})}
+    engine, asked = connection.dialect.name, sorted(set(keys))
+    if not asked:
+        return set()
+    result = connection.execute(_STORED_BY[engine], {"keys": json.dumps(asked) if engine == "sqlite" else asked})
+    return {(key, leaf) for key, leaf in result}
 
 
 def _names_of_block(connection: Connection, begin: int) -> Iterator[tuple[int, str]]:

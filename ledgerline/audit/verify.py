@@ -1,6 +1,6 @@
 """Check the evidence log: every hash, root, signature, edge and name, against itself and against its witness."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit.checkpoint import Checkpoint, SignedCheckpoint
-from ledgerline.audit.entry import EntryMalformed, decode_entry, recorded_leaf
+from ledgerline.audit.entry import EntryMalformed, ReadEntry, read_entry, recorded_leaf
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog
 from ledgerline.audit.lookup import BLOCK, keys_of, stored_keys
-from ledgerline.audit.merkle import Frontier, frontier_of, leaf_hash
+from ledgerline.audit.merkle import Frontier, frontier_of, leaf_hashes
 from ledgerline.audit.note import NoteInvalid, NoteKey
+from ledgerline.audit.rows import plain_rows
 from ledgerline.audit.schema import CHECKPOINT, EDGE, LEAF, LOOKUP
 from ledgerline.audit.tree import LogForked, size_of, stored_tree
 from ledgerline.audit.witness import Published
@@ -151,6 +152,10 @@ def entries_holding(log: EvidenceLog, trust: Trust | None = None) -> int:
     return verification.entries
 
 
+_Row = tuple[Any, ...]
+"""Sequence, entry and hash; then id, kind and moment, where more than hashes are checked."""
+
+
 @dataclass
 class _Run:
     """One pass over the log."""
@@ -205,9 +210,11 @@ class _Run:
     def find(self, sequence: int, problem: Problem, detail: str) -> None:
         self.findings.append(Finding(sequence, problem, detail))
 
-    def _rows(self, begin: int, end: int) -> Sequence[sa.Row[Any]]:
-        statement = sa.select(LEAF).where(begin < LEAF.c.sequence, LEAF.c.sequence <= end).order_by(LEAF.c.sequence)
-        return self.connection.execute(statement).all()
+    def _rows(self, begin: int, end: int) -> list[_Row]:
+        more = () if self.hashes_only else (LEAF.c.id, LEAF.c.kind, LEAF.c.recorded_at)
+        columns = (LEAF.c.sequence, LEAF.c.entry, LEAF.c.hash, *more)
+        within = sa.select(*columns).where(begin < LEAF.c.sequence, LEAF.c.sequence <= end)
+        return plain_rows(self.connection, within.order_by(LEAF.c.sequence))
 
     def _look_for_cut(self, roots: "_SignedRoots", size: int) -> None:
         if roots.largest > size:
@@ -218,24 +225,36 @@ class _Run:
         self, rows: Sequence[Any], begin: int, end: int, frontier: Frontier | None, roots: "_SignedRoots"
     ) -> Frontier | None:
         """Compare bytes with hashes, hashes with the witness's copy, and roots with those that were signed."""
-        if [row.sequence for row in rows] != list(range(begin + 1, end + 1)):
-            there = {row.sequence for row in rows}
-            for sequence in range(begin + 1, end + 1):
-                if sequence not in there:
-                    self.find(sequence, Problem.MISSING, "no such entry")
+        places = [row[0] for row in rows]
+        if places != list(range(begin + 1, end + 1)):
+            for sequence in sorted(set(range(begin + 1, end + 1)) - set(places)):
+                self.find(sequence, Problem.MISSING, "no such entry")
             frontier = None
-        seen = self._seen(begin, end, roots)
-        for row, copy in zip_longest(rows, seen if frontier else ()):
-            found = leaf_hash(row.entry)
-            if found != row.hash:
-                self.find(row.sequence, Problem.CHANGED, f"{row.kind} {row.id} was changed after it was recorded")
-            elif copy and copy != found:
-                self.find(row.sequence, Problem.REWRITTEN, f"{row.kind} {row.id} is not what the witness has seen")
-            if frontier is None:
-                continue
-            frontier.append(copy or row.hash)  # what was there once: so one changed entry does not hide the next
-            if row.sequence in roots.by_size and not roots.holds(row.sequence, frontier.root()):
-                frontier = None
+        stored = [row[2] for row in rows]
+        found = leaf_hashes([row[1] for row in rows])
+        seen = self._seen(begin, end, roots) if frontier else []
+        if found != stored or seen != found[: len(seen)]:
+            self._name_changed(places, found, stored, seen)
+        # The tree of what was there once, so that one changed entry does not hide the next.
+        return self._grow(frontier, [*seen, *stored[len(seen) :]], roots) if frontier else None
+
+    def _name_changed(
+        self, places: Sequence[int], found: Sequence[bytes], stored: Sequence[bytes], seen: Sequence[bytes]
+    ) -> None:
+        for sequence, now, then, copy in zip_longest(places, found, stored, seen):
+            if now != then:
+                self.find(sequence, Problem.CHANGED, "its bytes were changed after it was recorded")
+            elif copy and copy != now:
+                self.find(sequence, Problem.REWRITTEN, "it is not what the witness has seen")
+
+    def _grow(self, frontier: Frontier, hashes: Sequence[bytes], roots: "_SignedRoots") -> Frontier | None:
+        """Let the tree grow, and compare its root wherever one was signed; None once it is another tree."""
+        begin = frontier.size
+        for size in roots.sizes_within(begin, begin + len(hashes)):
+            frontier.extend(hashes[frontier.size - begin : size - begin])
+            if not roots.holds(size, frontier.root()):
+                return None
+        frontier.extend(hashes[frontier.size - begin :])
         return frontier
 
     def _seen(self, begin: int, end: int, roots: "_SignedRoots") -> list[bytes]:
@@ -243,37 +262,30 @@ class _Run:
         until = min(end, roots.witnessed)
         return self.trust.witness.hashes(begin, until) if self.trust.witness and begin < until else []
 
-    def _entries(self, rows: Sequence[Any], begin: int, end: int, recorded_at: str, roots: "_SignedRoots") -> str:
+    def _entries(self, rows: Sequence[_Row], begin: int, end: int, recorded_at: str, roots: "_SignedRoots") -> str:
         """Compare what the entries say with what is stored of them beside, and check what they sign."""
         edges = _edges(self.connection, begin, end)
-        self.edges += sum(len(each) for each in edges.values())
         keys: set[tuple[int, int]] = set()
-        for row in rows:
-            sequence = row.sequence
+        for sequence, content, _, leaf_id, kind, moment in rows:
             try:
-                entry = decode_entry(row.entry)
+                entry = read_entry(content)
             except EntryMalformed as garbled:
                 self.find(sequence, Problem.MALFORMED, str(garbled))
                 continue
-            if not entry.id == row.id == entry.leaf.id:
-                self.find(sequence, Problem.MISNAMED, f"{row.kind} {row.id} is called {entry.leaf.id} by what it says")
-            if (row.kind, row.recorded_at) != (entry.leaf.kind.value, entry.recorded_at):
-                self.find(sequence, Problem.MISNAMED, f"{row.id} is stored as {row.kind} of {row.recorded_at}")
+            if not entry.id == leaf_id == entry.own_id:
+                self.find(sequence, Problem.MISNAMED, f"{kind} {leaf_id} is called {entry.own_id} by what it says")
+            if kind != entry.kind or moment != entry.recorded_at:
+                self.find(sequence, Problem.MISNAMED, f"{leaf_id} is stored as {kind} of {moment}")
             if entry.recorded_at < recorded_at:
                 self.find(sequence, Problem.BACK_DATED, f"{entry.recorded_at} is before the entry before it")
             recorded_at = max(recorded_at, entry.recorded_at)
             if problem := roots.contradicts(sequence, entry.recorded_at):
                 self.find(sequence, Problem.BACK_DATED, problem)
-            said = [(parent.id, parent.role) for parent in entry.parents]
-            stored = edges.pop(sequence, [])
-            if said != [(parent, role) for parent, role, _ in stored]:
-                self.find(sequence, Problem.EDGE, f"{row.kind} {row.id} was made from {said}; stored is {stored}")
-            elif late := [role for _, role, place in stored if place is None or place >= sequence]:
-                self.find(sequence, Problem.EDGE, f"{row.kind} {row.id} has a parent after itself: {', '.join(late)}")
+            self._edges_of(sequence, entry, edges.pop(sequence, []))
             if sequence <= self.indexed:
-                keys.update((key, sequence) for key in keys_of(row.id, entry.leaf.names))
-            check = self.checks.get(entry.leaf.kind)
-            if check and (problem := check(recorded_leaf(sequence, row.id, row.entry))):
+                keys.update((key, sequence) for key in keys_of(leaf_id, entry.names))
+            check = self.checks.get(entry.kind)
+            if check and (problem := check(recorded_leaf(sequence, leaf_id, content))):
                 self.find(sequence, Problem.SIGNATURE, problem)
         for child in edges:
             self.find(child, Problem.EDGE, "an edge of an entry that is not there")
@@ -281,6 +293,17 @@ class _Run:
             self.find(sequence, Problem.MISNAMED, "it is not found by its id or its names")
         self.keys += len(keys)
         return recorded_at
+
+    def _edges_of(self, sequence: int, entry: ReadEntry, stored: Sequence[tuple[str, str, int | None]]) -> None:
+        """Compare an entry's edges as it says them with those that are stored."""
+        self.edges += len(stored)
+        said = entry.parents
+        if len(said) != len(stored) or any(
+            each[0] != parent or each[1] != role for each, (parent, role, _) in zip(said, stored, strict=True)
+        ):
+            self.find(sequence, Problem.EDGE, f"{entry.kind} {entry.id} was made from {said}; stored is {stored}")
+        elif late := [role for _, role, place in stored if place is None or place >= sequence]:
+            self.find(sequence, Problem.EDGE, f"{entry.kind} {entry.id} has a parent after itself: {', '.join(late)}")
 
     def _look_for_strays(self) -> None:
         """Look for edges and names of entries that there are not."""
@@ -313,6 +336,9 @@ class _SignedRoots:
             self.witnessed, self.witnessed_at = checkpoint.size, at
         for checkpoint in self._signed():
             self._add("the log", checkpoint)
+        self._signed_sizes = sorted(self.by_size)
+        self._earliest = [instant_text(at - _WITNESS_LAG) for at in self._times]
+        self._latest = [instant_text(at + _WITNESS_LAG) for at in self._times]
 
     def holds(self, size: int, root: bytes) -> bool:
         """Whether a root is the one that was signed at this size."""
@@ -327,13 +353,17 @@ class _SignedRoots:
         self._holds_to = size
         return True
 
+    def sizes_within(self, begin: int, end: int) -> list[int]:
+        """Return the sizes above ``begin`` up to ``end`` at which a root was signed."""
+        return self._signed_sizes[bisect_right(self._signed_sizes, begin) : bisect_right(self._signed_sizes, end)]
+
     def contradicts(self, sequence: int, recorded_at: str) -> str | None:
         """Return how the witness's looks at the log contradict an entry's time, or None."""
         after = bisect_left(self._sizes, sequence)  # the first look that saw the entry
-        if after and recorded_at < (seen := instant_text(self._times[after - 1] - _WITNESS_LAG)):
-            return f"{recorded_at} is too early: the witness did not see it at {seen}"
-        if after < len(self._times) and recorded_at > (seen := instant_text(self._times[after] + _WITNESS_LAG)):
-            return f"{recorded_at} is too late: the witness saw it before {seen}"
+        if after and recorded_at < self._earliest[after - 1]:
+            return f"{recorded_at} is too early: the witness did not see it at {self._earliest[after - 1]}"
+        if after < len(self._latest) and recorded_at > self._latest[after]:
+            return f"{recorded_at} is too late: the witness saw it before {self._latest[after]}"
         return None
 
     def _add(self, who: str, checkpoint: Checkpoint) -> None:
@@ -378,6 +408,6 @@ def _edges(connection: Connection, begin: int, end: int) -> dict[int, list[tuple
         .order_by(EDGE.c.child, EDGE.c.position)
     )
     found: dict[int, list[tuple[str, str, int | None]]] = {}
-    for child, parent_id, role, sequence in connection.execute(statement):
+    for child, parent_id, role, sequence in plain_rows(connection, statement):
         found.setdefault(child, []).append((parent_id, role, sequence))
     return found

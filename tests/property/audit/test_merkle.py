@@ -90,6 +90,17 @@ def grown(entries: list[bytes]) -> Frontier:
 sizes = st.integers(1, LARGEST)
 
 
+@given(st.lists(st.integers(0, 700), max_size=4))
+def test_entries_added_many_at_once_make_the_tree_of_entries_added_one_by_one(parts):
+    hashes = [leaf_hash(entry) for entry in entries_of(sum(parts))]
+    together, at = Frontier(), 0
+    for part in parts:
+        together.extend(hashes[at : at + part])
+        at += part
+    single = grown(entries_of(sum(parts)))
+    assert (together.size, together.roots) == (single.size, single.roots)
+
+
 def test_the_reference_implementations_roots_come_out():
     assert [grown(ENTRIES[:n]).root().hex() for n in range(1, 9)] == ROOTS
     assert grown([]).root() == EMPTY_ROOT == hashlib.sha256(b"").digest()
