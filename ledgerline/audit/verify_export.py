@@ -486,7 +486,11 @@ class _Run:
         if path not in self.files:
             return None
         try:
-            return Key.parse(self.content_of(path).decode())
+            content = self.content_of(path).decode()
+            key = Key.parse(content)
+            if content != f"{key.text}\n":
+                raise Unreadable("it is not a key alone in one line")
+            return key
         except _GARBLED as garbled:
             self.find(Problem.MALFORMED, path, str(garbled))
             return None
@@ -529,6 +533,9 @@ class _Run:
     def _check_note(self, path: str, checkpoint: Checkpoint, proof: Any) -> None:
         """Check one more checkpoint: signed, cosigned, and of the same log."""
         self.explained.add(path)
+        if path not in self.files:
+            self.find(Problem.FILE_MISSING, path, f"{PROOFS} proves something of it")
+            return
         try:
             note = Checkpoint.parse(self.content_of(path).decode())
             if not self.witness_keys:
@@ -559,6 +566,10 @@ class _Run:
 
     def _look(self, path: str, checkpoint: Checkpoint) -> bool:
         """Note when the witness saw the log at this size; say whether it did."""
+        known = {(key.name, key.id) for key in (self.log_key, *self.witness_keys) if key}
+        for name, content in checkpoint.signatures:
+            if (name, content[:4]) not in known:
+                self.find(Problem.WITNESS_SIGNATURE, path, f"a line is signed by a key of {name} that is not known")
         for key in self.witness_keys:
             try:
                 at = checkpoint.signed_at(key)
@@ -950,7 +961,10 @@ def _instant(value: Any) -> datetime:
 
 
 def _base64(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    content = base64.b64decode(text, validate=True)
+    if base64.b64encode(content).decode() != text:  # its last digits may be spelt in several ways
+        raise Unreadable(f"{text!r} is not base64 as it is written here")
+    return content
 
 
 def _hashes(value: Any) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -44,6 +43,6 @@ def honest(made, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(honest: Path, exported: ModuleType, tmp_path: Path) -> Iterator[Path]:
+def folder(honest: Path, exported: ModuleType, tmp_path: Path) -> Path:
     """A copy of the export, to be attacked."""
-    yield exported.copy(honest, tmp_path / "export")
+    return exported.copy(honest, tmp_path / "export")

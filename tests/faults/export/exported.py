@@ -56,7 +56,7 @@ class Installation:
         clock: Its clock, which stands still.
         log: The log's own key.
         witness_key: The witness's key.
-        witness: The witness, which has looked after the approval and after the decision.
+        witness: The witness, which has looked twice after the approval and once after the decision.
         digest: The bundle.
         decision: The decision's id.
     """
@@ -87,7 +87,7 @@ class Installation:
 
 
 def installation(line: ModuleType, home: Path) -> Installation:
-    """Make an installation, from raw files to one decision, with two looks of its witness."""
+    """Make an installation, from raw files to one decision, under the eyes of its witness."""
     clock = FixedClock(line.NOW)
     ledger = line.open_ledger(home, clock)
     log = log_signer(ledger.settings)
@@ -104,9 +104,10 @@ def installation(line: ModuleType, home: Path) -> Installation:
     create_key(ledger, APPROVER, passphrase=line.PASSPHRASE)
     tick()
     approve(ledger, digest, approver=APPROVER, role="validator", passphrase=line.PASSPHRASE)
-    sign_checkpoint(ledger.log, log, clock.now())
-    observe(witness, ledger.log, clock.now())
-    clock.instant += 10 * MINUTE
+    for _ in range(2):
+        sign_checkpoint(ledger.log, log, clock.now())
+        observe(witness, ledger.log, clock.now())
+        clock.instant += 10 * MINUTE
     deployment = record_deployment(ledger, digest).id
     tick()
     decision = decide(ledger, line, digest, deployment, subject="t1")
@@ -207,7 +208,7 @@ def forge(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content) if content is not None else (folder / name).unlink()
     if log is not None:
-        _seal(folder, contents, sorted(exported), log, witness)
+        _seal(folder, contents, sorted(exported), log, witness, made.clock.now())
     manifest = json.loads((folder / "manifest.json").read_bytes())
     for start in manifest["starts"]:
         start["id"] = json.loads(contents[start["sequence"] - 1])["id"]
@@ -230,7 +231,12 @@ def _encoded(entries: Entries) -> list[bytes]:
 
 
 def _seal(
-    folder: Path, contents: list[bytes], exported: list[int], log: NoteSigner, witness: NoteSigner | None
+    folder: Path,
+    contents: list[bytes],
+    exported: list[int],
+    log: NoteSigner,
+    witness: NoteSigner | None,
+    at: datetime,
 ) -> None:
     """Sign what the forged log is, at the sizes at which it was signed before, and prove it."""
     hashes = [leaf_hash(content) for content in contents]
@@ -238,29 +244,21 @@ def _seal(
     def perfect(level: int, index: int) -> bytes:
         return perfect_root(hashes[index << level : (index + 1) << level])
 
-    def signed(size: int, seconds: int | None) -> str:
+    def signed(size: int, seen_at: datetime) -> bytes:
         checkpoint = SignedCheckpoint.sign(Checkpoint(log.key.name, size, frontier_of(perfect, size).root()), log)
-        if witness and seconds:
-            checkpoint = checkpoint.cosigned(witness, datetime.fromtimestamp(seconds, UTC))
-        return str(checkpoint.note)
+        return str((checkpoint.cosigned(witness, seen_at) if witness else checkpoint).note).encode()
 
-    looks = {path.name: path for path in (folder / "witness").iterdir()} if (folder / "witness").exists() else {}
-    size = int((folder / "checkpoint.txt").read_text().split("\n")[1])
-    size = max(size, *exported)
-    times = {name: [int(part) for part in name.removesuffix(".txt").split("-")] for name in looks}
-    latest = max((seconds for _, seconds in times.values()), default=0)
-    keep = None if witness is None else latest + 660
-    (folder / "checkpoint.txt").write_text(signed(size, keep))
-    if witness is not None:
-        for name, path in looks.items():
-            path.write_text(signed(*times[name]))
-        (folder / "keys/witness.vkey").write_text(f"{witness.key.text}\n")
+    size, consistency = len(contents), {}
+    (folder / "checkpoint.txt").write_bytes(signed(size, at))
     (folder / "keys/log.vkey").write_text(f"{log.key.text}\n")
+    if witness:
+        (folder / "keys/witness.vkey").write_text(f"{witness.key.text}\n")
+    for path in sorted((folder / "witness").iterdir()):
+        old, seconds = (int(part) for part in path.stem.split("-"))
+        if witness:
+            path.write_bytes(signed(old, datetime.fromtimestamp(seconds, UTC)))
+        consistency[f"witness/{path.name}"] = [part.hex() for part in consistency_proof(perfect, old, size)]
     inclusion = {str(each): [part.hex() for part in inclusion_proof(perfect, each - 1, size)] for each in exported}
-    consistency = {
-        f"witness/{name}": [part.hex() for part in consistency_proof(perfect, old, size)]
-        for name, (old, _) in times.items()
-    }
     (folder / "proofs.json").write_text(json.dumps({"consistency": consistency, "inclusion": inclusion}))
 
 
