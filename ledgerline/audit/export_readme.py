@@ -57,7 +57,7 @@ and lets you check it, offline, without trusting who gave it to you.
 
 HOW TO CHECK IT
 
-  python verify_export.py FOLDER --log-key VKEY --witness-key VKEY
+  python -I verify_export.py FOLDER --log-key VKEY --witness-key VKEY
 
 It needs Python 3.11 or newer and the package `cryptography` (pip install cryptography). Exit status 0 means that
 everything holds, 1 that something does not; it says what. A copy of the program lies in here for convenience. If you do
@@ -86,7 +86,7 @@ WHAT IS IN HERE
   requests/     requests and answers of others, as they were received, by their SHA-256
   orders/       what was sent to the venue
   raw/          the raw files as they were received, by their SHA-256; the entries say how they were called
-  data/, documents/  rows, feature manifests and validation results that entries name, by their SHA-256
+  data/, documents/  rows, feature manifests, validation results and a venue's answers, by their SHA-256
   manifest.json every file of this folder with its SHA-256, and what was asked for
 
 {left_out}

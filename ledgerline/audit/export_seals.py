@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,7 +20,7 @@ from ledgerline.audit.merkle import (
     inclusion_proof,
     leaf_hash,
 )
-from ledgerline.audit.note import Note, NoteKey, NoteSigner
+from ledgerline.audit.note import Note, NoteInvalid, NoteKey, NoteSigner
 from ledgerline.audit.schema import CHECKPOINT
 from ledgerline.audit.tree import sign_checkpoint, stored_tree
 from ledgerline.audit.verify_export import CHECKPOINT as CHECKPOINT_FILE
@@ -30,9 +30,6 @@ from ledgerline.core.errors import LedgerlineError
 
 ENTRY_DIGITS = 10
 """How many digits an entry's position has in the name of its file."""
-
-_Cosigned = tuple[int, int, SignedCheckpoint]
-"""Size, the witness's time in seconds, and the checkpoint."""
 
 
 class ExportRefused(LedgerlineError):
@@ -68,9 +65,10 @@ class Seals:
         newest = leaves[-1].sequence
         log_key = _log_key(ledger)
         published = Published(ledger.settings.witness_path)
-        witness_key = published.key
-        cosigned = _cosigned(published, log_key, witness_key)
-        looks = _bracketing([leaf.sequence for leaf in leaves], cosigned)
+        witness_key, pinned = published.key, published.log_key
+        looks = {}
+        if witness_key and pinned and log_key in (None, pinned):
+            looks = _looks(published, pinned, witness_key, [leaf.sequence for leaf in leaves])
         covering = [signed for signed in looks.values() if signed.checkpoint.size >= newest]
         checkpoint = covering[0] if covering else _signed_by_log(ledger, newest, log_key, signer)
         witnessed = max((signed.checkpoint.size for signed in looks.values()), default=0)
@@ -126,24 +124,42 @@ def _log_key(ledger: Ledger) -> NoteKey | None:
     return NoteKey.parse(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _cosigned(published: Published, log_key: NoteKey | None, witness_key: NoteKey | None) -> list[_Cosigned]:
-    """Return ``(size, seconds, checkpoint)`` of what the witness cosigned of this log, in the order that it did."""
-    pinned = published.log_key
-    if witness_key is None or pinned is None or (log_key is not None and pinned != log_key):
-        return []
-    looks = ((signed, signed.witnessed_at([witness_key])) for signed in published.checkpoints())
-    return [(signed.checkpoint.size, int(at.timestamp()), signed) for signed, at in looks if at is not None]
+def _looks(
+    published: Published, log_key: NoteKey, witness_key: NoteKey, sequences: Sequence[int]
+) -> dict[str, SignedCheckpoint]:
+    """Return by path the last checkpoints that were cosigned before each entry and the first that were with it.
 
+    A witness cosigns every few seconds, for years: what is not chosen is not verified.
 
-def _bracketing(sequences: Sequence[int], cosigned: Sequence[_Cosigned]) -> dict[str, SignedCheckpoint]:
-    """Return by path the last checkpoints that were cosigned before each entry and the first that were with it."""
-    sizes = [size for size, _, _ in cosigned]
+    Raises:
+        NoteInvalid: What was chosen is not signed by the log, or not by the witness.
+    """
+    notes = list(_notes(published))
+    sizes = [int(note.text.split("\n", 2)[1]) for note in notes]
     places: set[int] = set()
     for sequence in sequences:
         first_with = bisect_left(sizes, sequence)
-        places |= {place for place in (first_with - 1, first_with) if 0 <= place < len(cosigned)}
-    found = [cosigned[place] for place in sorted(places)]
-    return {f"witness/{size:0{ENTRY_DIGITS}d}-{seconds}.txt": signed for size, seconds, signed in found}
+        places |= {place for place in (first_with - 1, first_with) if 0 <= place < len(notes)}
+    found = {}
+    for place in sorted(places):
+        signed = SignedCheckpoint.parse(str(notes[place]), log_key)
+        at = signed.witnessed_at([witness_key])
+        if at is None:
+            raise NoteInvalid(
+                f"{published.checkpoints_path} holds a checkpoint that {witness_key.name} has not cosigned"
+            )
+        found[f"witness/{signed.checkpoint.size:0{ENTRY_DIGITS}d}-{int(at.timestamp())}.txt"] = signed
+    return found
+
+
+def _notes(published: Published) -> Iterator[Note]:
+    """Yield what a witness has published, unverified; a line that a kill has cut short is none."""
+    if not published.checkpoints_path.exists():
+        return
+    with published.checkpoints_path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield Note.parse(json.loads(line)["note"])
 
 
 def _signed_by_log(ledger: Ledger, newest: int, log_key: NoteKey | None, signer: NoteSigner | None) -> SignedCheckpoint:

@@ -1,11 +1,11 @@
 """Check a folder of exported evidence, alone: no network, nothing of Ledgerline, one file.
 
-    python verify_export.py FOLDER [--log-key VKEY] [--witness-key VKEY] [--json]
+    python -I verify_export.py FOLDER [--log-key VKEY] [--witness-key VKEY] [--json]
 
 It needs Python 3.11 or newer and the package ``cryptography`` (for Ed25519). Exit status 0: everything holds; 1:
 something does not, and it says what; 2: it could not begin. Take this file from where you trust it, not from the export
-that it is to check, and give the log's and the witness's keys as you were told them: keys out of the folder prove only
-that the folder agrees with itself.
+that it is to check (with ``-I``, Python takes nothing else from the folder that it lies in), and give the log's and the
+witness's keys as you were told them: keys out of the folder prove only that the folder agrees with itself.
 
 No canonical JSON is made here. An entry is written as RFC 8785 canonical JSON of ``detail``, ``id``, ``identity``,
 ``kind``, ``parents`` and ``recorded_at``, in this order, and its id is the SHA-256 of the canonical JSON of
@@ -90,6 +90,52 @@ _LINKS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
         ("receipt", "batch", ("id",)),
     ),
 }
+# What a parent in a role must be.
+_ROLES: Mapping[str, tuple[str, ...]] = {
+    "accepted": ("validation_receipt", "release"),
+    "approval": ("approval",),
+    "batch": ("landed_batch", "validation_receipt", "release"),
+    "bundle": ("model_bundle",),
+    "decision": ("decision",),
+    "deployment": ("deployment",),
+    "evaluation": ("evaluation",),
+    "features": ("feature_version",),
+    "intent": ("order_intent",),
+    "key": ("signing_key",),
+    "labels": ("validation_receipt", "release"),
+    "online_state": ("feature_version",),
+    "raw": ("raw_file",),
+    "receipt": ("validation_receipt",),
+    "request": ("request",),
+    "run": ("training_run",),
+    "training_set": ("training_set",),
+}
+KINDS = frozenset(
+    {
+        "raw_file",
+        "refused_file",
+        "landed_batch",
+        "validation_receipt",
+        "feature_version",
+        "training_set",
+        "training_run",
+        "model_bundle",
+        "evaluation",
+        "signing_key",
+        "approval",
+        "deployment",
+        "request",
+        "decision",
+        "forecast",
+        "scored_batch",
+        "order_intent",
+        "venue_event",
+        "release",
+        "halt",
+        "monitoring",
+    }
+)
+"""What an entry may stand for."""
 # Where the bytes lie that an entry names by their SHA-256: (field, folder, whether they are data that may be left out).
 _NAMED_BYTES: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     "raw_file": (("sha256", "raw", True),),
@@ -100,6 +146,7 @@ _NAMED_BYTES: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     "scored_batch": (("sha256", "data", True),),
     "forecast": (("csv", "data", True),),
     "monitoring": (("report", "documents", False),),
+    "venue_event": (("detail.answer", "documents", False),),
 }
 
 
@@ -568,7 +615,7 @@ class _Run:
         """Note when the witness saw the log at this size; say whether it did."""
         known = {(key.name, key.id) for key in (self.log_key, *self.witness_keys) if key}
         for name, content in checkpoint.signatures:
-            if (name, content[:4]) not in known:
+            if self.log_key and (name, content[:4]) not in known:
                 self.find(Problem.WITNESS_SIGNATURE, path, f"a line is signed by a key of {name} that is not known")
         for key in self.witness_keys:
             try:
@@ -634,6 +681,8 @@ class _Run:
             if before and entry.recorded_at < before:
                 self.find(Problem.BACK_DATED, entry.where, f"{entry.recorded_at} is before the entry before it")
             before = max(before or entry.recorded_at, entry.recorded_at)
+            if entry.kind not in KINDS:
+                self.find(Problem.MALFORMED, entry.where, f"this program knows no {entry.kind}; take a newer one")
             self._check_moment(entry)
             try:
                 if self._check_parents(entry):
@@ -666,6 +715,8 @@ class _Run:
                 what = "not in the export" if parent is None else f"entry {parent.sequence}, which is later"
                 self.find(Problem.EDGE, entry.where, f"the {role} of this {entry.kind}, {parent_id}, is {what}")
                 lacking = True
+            elif parent.kind not in _ROLES.get(role, KINDS):
+                self.find(Problem.EDGE, entry.where, f"the {role} of this {entry.kind} is a {parent.kind}")
             else:
                 self.report.checked["edges"] += 1
         return not lacking
@@ -800,9 +851,9 @@ class _Run:
         self.report.checked["decisions held to their request, event, vector and answer"] += 1
 
     def _check_order(self, entry: Entry) -> None:
-        """Hold an order to the decision that it came from; its body is there where it was to be sent."""
-        path = f"orders/{entry.said('client_order_id')}/body"
-        if path in self.files:
+        """Hold an order to the decision that it came from, and to what was to be sent where no risk rule denied it."""
+        path = f"orders/{_text(entry.identity['client_order_id'])}/body"
+        if entry.identity["allowed"] is True:
             self.holds_bytes(entry, path, entry.identity["body"])
         for decision in self.parents(entry, "decision"):
             if decision.said("bundle") != entry.said("bundle"):

@@ -62,4 +62,4 @@ def export(
         OUT.print("[bold]No witness has vouched[/bold] for it yet.")
     if made.left_out:
         OUT.print(f"{made.left_out} raw files and files of rows were left out.")
-    OUT.print(f"Check it:  python {escape(str(made.folder / 'verify_export.py'))} {escape(str(made.folder))}")
+    OUT.print(f"Check it:  python -I {escape(str(made.folder / 'verify_export.py'))} {escape(str(made.folder))}")

@@ -19,6 +19,7 @@ _OBJECTS: Mapping[Kind, tuple[str, str, bool]] = {
     Kind.SCORED_BATCH: ("sha256", "data", True),
     Kind.FORECAST: ("csv", "data", True),
     Kind.MONITORING: ("report", "documents", False),
+    Kind.VENUE_EVENT: ("answer", "documents", False),
 }
 
 
@@ -48,7 +49,7 @@ def _parts(ledger: Ledger, leaf: RecordedLeaf) -> Iterator[Part]:
             yield from _order_parts(ledger, leaf)
         case kind if kind in _OBJECTS:
             name, folder, is_data = _OBJECTS[kind]
-            if sha256 := leaf.identity.get(name):
+            if sha256 := {**leaf.detail, **leaf.identity}.get(name):
                 yield Part(f"{folder}/{sha256}", sha256, is_data=is_data)
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,6 +41,10 @@ from ledgerline.decisions.fraud import FraudModel
 from ledgerline.decisions.fraud_answer import judge_payment
 from ledgerline.decisions.record import NewDecision, record_decision
 from ledgerline.decisions.schema import ensure_tables
+from ledgerline.decisions.trading.order import OrderIntent, OrderReason, Side
+from ledgerline.decisions.trading.orders import JudgedIntent, SessionPlan, commit_session, take_fence
+from ledgerline.decisions.trading.risk import DenyReason, RuleName, Verdict
+from ledgerline.decisions.trading.schema import ensure_trading_tables
 from pipelines.promotion import approve, create_key
 
 MINUTE = timedelta(minutes=1)
@@ -137,6 +142,36 @@ def decide(ledger: Ledger, line: ModuleType, digest: str, deployment: str, *, su
     with ledger.log.transaction() as transaction:
         record_decision(ledger, transaction, new)
     return new.decision_id
+
+
+def order(made: Installation) -> str:
+    """Let the deployed model's decision lead to two orders, one of them denied; return the name of the other."""
+    ledger = made.ledger
+    ensure_trading_tables(ledger)
+    [deployment] = ledger.log.leaves(Kind.DEPLOYMENT)
+    shared = {"session": made.clock.now().date(), "side": Side.BUY, "quantity": Decimal(10), "bundle": made.digest}
+    wanted = [
+        OrderIntent(symbol=symbol, reference_price=Decimal(200), reason=OrderReason.SIGNAL, **shared)
+        for symbol in ("AAPL", "MSFT")
+    ]
+    judged = [
+        JudgedIntent(
+            intent, (Verdict(RuleName.CASH, denied, "said so"),), made.decision, b"buy " + intent.symbol.encode()
+        )
+        for intent, denied in zip(wanted, (None, DenyReason.NOT_ENOUGH_CASH), strict=True)
+    ]
+    plan = SessionPlan(
+        session=shared["session"],
+        bundle=made.digest,
+        deployment=deployment.id,
+        policy="c" * 64,
+        decisions=[],
+        intents=judged,
+        evidence={"account": b'{"equity": "100000"}'},
+        good_until=made.clock.now() + timedelta(days=1),
+    )
+    commit_session(ledger, plan, token=take_fence(ledger))
+    return wanted[0].client_order_id
 
 
 def found(folder: Path, made: Installation | None = None) -> list[tuple[str, Problem]]:
