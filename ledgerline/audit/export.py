@@ -26,7 +26,7 @@ from ledgerline.audit.verify_export import FORMAT, MANIFEST, README, VERIFIER, m
 from ledgerline.core.identity import sha256_bytes, sha256_file
 from ledgerline.core.storage import ObjectCorrupt, ObjectMissing, ObjectStore
 
-_SAID_EVERY = 100
+_SAID_EVERY = 500
 
 __all__ = ["Export", "ExportRefused", "Part", "Parts", "export_evidence", "raw_file_parts"]
 
@@ -175,8 +175,6 @@ class _Writer:
         target = self._target(path)
         with target.open("xb") as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
         self._remember(path, sha256_bytes(content))
 
     def put(self, part: Part) -> None:
@@ -202,8 +200,6 @@ class _Writer:
         except (ObjectMissing, ObjectCorrupt) as gone:
             advice = "; --without-raw exports without it" if part.is_data else ""
             raise ExportRefused(f"{part.path}: {gone}; restore it from a backup{advice}") from gone
-        with target.open("rb") as stream:
-            os.fsync(stream.fileno())
         self._remember(part.path, sha256_file(target))
 
     def _target(self, path: str) -> Path:
@@ -227,11 +223,22 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     temporary.mkdir(mode=stat.S_IRWXU)  # requests and payments are nobody else's business
     try:
         yield temporary
+        _make_durable(temporary)
         if folder.exists():  # a rename would replace an empty folder
             raise ExportRefused(f"{folder} has come to be meanwhile; an export never overwrites, name another folder")
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_durable(folder: Path) -> None:
+    """Bring everything to the disk before the folder gets its name; at the end, which is quicker than file by file."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _unique(parts: Iterable[Part]) -> list[Part]:
