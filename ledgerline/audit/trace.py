@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledgerline.audit.leaf import Kind, RecordedLeaf
+from ledgerline.audit.leaf import Kind, Leaf, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog, UnknownLeaf
 from ledgerline.core.storage import ObjectCorrupt, ObjectMissing, ObjectStore
 
@@ -58,12 +58,13 @@ def resolve(log: EvidenceLog, name: str) -> RecordedLeaf:
     """Find what a person means by ``name``.
 
     It may be a leaf id, a decision id, a client order id, a bundle digest, a file's SHA-256 (or the first six or more
-    digits of any), a model version such as ``fraud@3``, a feature version's tag, or the path of an ingested file.
+    digits of any), a model version such as ``fraud@3``, a feature version's tag, the path of an ingested file, or the
+    whole SHA-256 of a request.
 
     Raises:
         UnknownLeaf: Nothing, or more than one thing, is called so.
     """
-    if exactly := log.find(name):
+    if exactly := log.find(name) or log.find(Leaf(Kind.REQUEST, {"sha256": name}).id):
         return exactly
     found = log.called(name)
     if not found and _ID_PREFIX.fullmatch(name):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from ledgerline.cli import data, evidence, forecasts, live, models, run, stack, trading, witness
+from ledgerline.cli.export import export
 from ledgerline.cli.terminal import ERROR
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
@@ -27,6 +28,7 @@ Settings are environment variables, `LEDGERLINE_<NAME>`; state lives under `.led
 )
 for part in (run, stack, data, models, live, trading, forecasts, evidence, witness):
     part.register(app)
+app.command(rich_help_panel="Evidence")(export)
 
 
 def main() -> None:
