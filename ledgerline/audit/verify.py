@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit.checkpoint import Checkpoint, SignedCheckpoint
-from ledgerline.audit.entry import EntryMalformed, decode_entry, recorded_leaf
+from ledgerline.audit.entry import Entry, EntryMalformed, decode_entry, recorded_leaf
+from ledgerline.audit.graph import EdgeType, misfits
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog
 from ledgerline.audit.merkle import Frontier, frontier_of, leaf_hash
@@ -44,7 +45,7 @@ class Problem(StrEnum):
     MALFORMED = "malformed"  # its bytes are no entry
     MISNAMED = "misnamed"  # its id, kind, time or names are stored otherwise than the entry says
     BACK_DATED = "back_dated"  # it says to be recorded when others were there already, or the witness before it
-    EDGE = "edge"  # what it was made from is stored otherwise than the entry says
+    EDGE = "edge"  # what it was made from is stored otherwise than the entry says, or does not fit the grammar
     SIGNATURE = "signature"  # a signature in it, or the bytes that it names, do not hold
 
 
@@ -119,6 +120,7 @@ def check_log(
     last: int | None = None,
     hashes_only: bool = False,
     checks: Mapping[Kind, Check] | None = None,
+    grammar: Sequence[EdgeType] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Read the log and say what in it does not hold.
@@ -130,10 +132,13 @@ def check_log(
         last: The last; None reads to the end.
         hashes_only: Leave out what the entries say: only bytes, hashes, roots and the witness's copy.
         checks: More to check, by kind.
+        grammar: What may be made from what, :data:`ledgerline.audit.graph.EDGES`; without it edges may be any.
         progress: Called with the entries read and to be read.
     """
     with log.reading() as connection:
-        return _Run(connection, trust or Trust(), first, last, hashes_only, checks or {}, progress).verification()
+        return _Run(
+            connection, trust or Trust(), first, last, hashes_only, checks or {}, grammar, progress
+        ).verification()
 
 
 def entries_holding(log: EvidenceLog, trust: Trust | None = None) -> int:
@@ -158,6 +163,7 @@ class _Run:
     last: int | None
     hashes_only: bool
     checks: Mapping[Kind, Check]
+    grammar: Sequence[EdgeType]
     progress: Callable[[int, int], None] | None
     findings: list[Finding] = field(default_factory=list)
     edges: int = 0
@@ -242,6 +248,7 @@ class _Run:
         edges = _edges(self.connection, begin, end)
         self.edges += sum(len(each) for each in edges.values())
         names: set[tuple[str, int]] = set()
+        fitting: dict[int, Entry] = {}  # entries whose edges are stored as they say
         for row in rows:
             sequence = row.sequence
             try:
@@ -264,10 +271,14 @@ class _Run:
                 self.find(sequence, Problem.EDGE, f"{row.kind} {row.id} was made from {said}; stored is {stored}")
             elif late := [role for _, role, place in stored if place is None or place >= sequence]:
                 self.find(sequence, Problem.EDGE, f"{row.kind} {row.id} has a parent after itself: {', '.join(late)}")
+            else:
+                fitting[sequence] = entry
             names.update((name, sequence) for name in entry.leaf.names)
             check = self.checks.get(entry.leaf.kind)
             if check and (problem := check(recorded_leaf(sequence, row.id, row.entry))):
                 self.find(sequence, Problem.SIGNATURE, problem)
+        for sequence, problem in misfits(self.connection, fitting, self.grammar) if self.grammar else ():
+            self.find(sequence, Problem.EDGE, problem)
         for child in edges:
             self.find(child, Problem.EDGE, "an edge of an entry that is not there")
         for name, sequence in sorted(names - _names(self.connection, names)):
