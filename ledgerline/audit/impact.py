@@ -303,11 +303,11 @@ def _is_child(sequence: Any, parents: Sequence[int]) -> sa.ColumnElement[bool]:
 
 
 def _distinct_children(parents: Sequence[int], kind: Kind | None) -> sa.Subquery:
-    """Return the children of some parents, each once: read in the order of the index, they need not be sorted."""
-    each = [sa.select(EDGE.c.child).where(EDGE.c.parent == parent).distinct() for parent in parents]
+    """Return the children of some parents, each once, in order: so the index's own runs are merged, and none sorted."""
+    each = [sa.select(EDGE.c.child).where(EDGE.c.parent == parent) for parent in parents]
     if kind is not None:
         each = [one.join(LEAF, LEAF.c.sequence == EDGE.c.child).where(LEAF.c.kind == kind.value) for one in each]
-    return each[0].subquery() if len(each) == 1 else sa.union(*each).subquery()
+    return each[0].distinct().subquery() if len(each) == 1 else sa.union(*each).order_by("child").subquery()
 
 
 def _those_among(connection: Connection, sequences: Sequence[int], parents: Sequence[int]) -> Iterator[int]:

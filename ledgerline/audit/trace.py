@@ -108,8 +108,8 @@ def trace(log: EvidenceLog, start: RecordedLeaf) -> Step:
     A leaf that several others were made from is written out once and marked ``met_before`` where it comes again.
     """
     with log.reading() as connection:
-        rows = connection.execute(_EDGES_BEHIND, {"start": start.sequence})
-        edges = sorted((row.child, row.position, row.parent, row.role) for row in rows)
+        rows = connection.execute(_EDGES_BEHIND, {"start": start.sequence}).all()
+        edges = sorted((child, position, parent, role) for child, position, parent, role in rows)
         leaves = _leaves(connection, {parent for _, _, parent, _ in edges})
     parents: dict[int, list[tuple[str, RecordedLeaf]]] = {}
     for child, _, parent, role in edges:
@@ -127,12 +127,11 @@ def trace(log: EvidenceLog, start: RecordedLeaf) -> Step:
 
 def _leaves(connection: Connection, sequences: set[int]) -> dict[int, RecordedLeaf]:
     wanted = sorted(sequences)
-    rows = (
-        row
-        for begin in range(0, len(wanted), _READ_AT_ONCE)
-        for row in connection.execute(_READ, {"wanted": wanted[begin : begin + _READ_AT_ONCE]})
-    )
-    return {row.sequence: recorded_leaf(*row) for row in rows}
+    found: dict[int, RecordedLeaf] = {}
+    for begin in range(0, len(wanted), _READ_AT_ONCE):
+        rows = connection.execute(_READ, {"wanted": wanted[begin : begin + _READ_AT_ONCE]}).all()
+        found.update((sequence, recorded_leaf(sequence, leaf_id, entry)) for sequence, leaf_id, entry in rows)
+    return found
 
 
 def raw_bytes(objects: ObjectStore, start: Step) -> list[RawBytes]:
