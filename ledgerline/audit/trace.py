@@ -20,7 +20,7 @@ _ID_PREFIX = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},64}}")
 _READ_AT_ONCE = 1_000
 
 
-def _edges_behind() -> sa.Select[tuple[int, int, int, str]]:
+def _edges_behind() -> sa.Select[int, int, int, str]:
     edge = (EDGE.c.child, EDGE.c.position, EDGE.c.parent, EDGE.c.role)
     behind = sa.select(*edge).where(EDGE.c.child == sa.bindparam("start")).cte("behind", recursive=True)
     behind = behind.union(sa.select(*edge).join(behind, EDGE.c.child == behind.c.parent))
