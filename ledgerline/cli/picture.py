@@ -93,6 +93,14 @@ class Picture:
         from_top = _MARGIN + free + box.row * (_HEIGHT + _APART_Y)
         return _MARGIN + (columns - box.column) * (_WIDTH + _APART_X), self.size[1] - from_top - _HEIGHT
 
+    def ends(self, arrow: Arrow) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return where an arrow begins and ends; those that reach one box arrive below each other, each readable."""
+        together = [each for each in self.arrows if each.child == arrow.child]
+        together.sort(key=lambda each: -self.place(self.boxes[each.parent])[1])
+        (x, y), (to_x, to_y) = (self.place(self.boxes[end]) for end in (arrow.parent, arrow.child))
+        arrives = to_y + _HEIGHT * (1 - (together.index(arrow) + 1) / (len(together) + 1))
+        return (x + _WIDTH, y + _HEIGHT / 2), (to_x, arrives)
+
     @property
     def size(self) -> tuple[float, float]:
         """Width and height in inches."""
@@ -176,10 +184,9 @@ def _write_svg(drawn: Picture, path: Path) -> None:
         axes.set(xlim=(0, width), ylim=(0, height))
         axes.axis("off")
         for arrow in drawn.arrows:
-            (x, y), (to_x, to_y) = (drawn.place(drawn.boxes[end]) for end in (arrow.parent, arrow.child))
-            ends = (x + _WIDTH, y + _HEIGHT / 2), (to_x, to_y + _HEIGHT / 2)
+            ends = drawn.ends(arrow)
             axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9, color="#888888", linewidth=0.8))
-            axes.text(ends[1][0] - 0.12, ends[1][1] + 0.05, arrow.role, fontsize=6, ha="right", color="#555555")
+            axes.text(ends[1][0] - 0.12, ends[1][1] + 0.02, arrow.role, fontsize=6, ha="right", color="#555555")
         for box in drawn.boxes:
             x, y = drawn.place(box)
             style = {"boxstyle": "round,pad=0,rounding_size=0.08", "facecolor": box.colour, "edgecolor": "#444444"}
@@ -199,9 +206,9 @@ def _write_html(drawn: Picture, path: Path) -> None:
     width, height = drawn.size
     figure = go.Figure()
     for arrow in drawn.arrows:
-        (x, y), (to_x, to_y) = (drawn.place(drawn.boxes[end]) for end in (arrow.parent, arrow.child))
+        (x, y), (to_x, to_y) = drawn.ends(arrow)
         figure.add_annotation(
-            {"x": to_x, "y": to_y + _HEIGHT / 2, "ax": x + _WIDTH, "ay": y + _HEIGHT / 2},
+            {"x": to_x, "y": to_y, "ax": x, "ay": y},
             **{"axref": "x", "ayref": "y", "xref": "x", "yref": "y", "arrowhead": 2, "arrowcolor": "#888888"},
         )
     for box in drawn.boxes:
