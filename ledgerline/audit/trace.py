@@ -4,14 +4,34 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ledgerline.audit.entry import recorded_leaf
 from ledgerline.audit.leaf import Kind, Leaf, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog, UnknownLeaf
+from ledgerline.audit.schema import EDGE, LEAF
 from ledgerline.core.storage import ObjectCorrupt, ObjectMissing, ObjectStore
 
 _SHORTEST_PREFIX = 6
 _SHOWN_DIGITS = 12
 _SHOWN_CANDIDATES = 5
 _ID_PREFIX = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},64}}")
+_READ_AT_ONCE = 1_000
+
+
+def _edges_behind() -> sa.Select[int, int, int, str]:
+    edge = (EDGE.c.child, EDGE.c.position, EDGE.c.parent, EDGE.c.role)
+    behind = sa.select(*edge).where(EDGE.c.child == sa.bindparam("start")).cte("behind", recursive=True)
+    behind = behind.union(sa.select(*edge).join(behind, EDGE.c.child == behind.c.parent))
+    return sa.select(behind.c.child, behind.c.position, behind.c.parent, behind.c.role)
+
+
+# A walk is two statements, not one a leaf: hundreds of landed batches may lie behind one decision.
+_EDGES_BEHIND = _edges_behind()
+_READ = sa.select(LEAF.c.sequence, LEAF.c.id, LEAF.c.entry).where(
+    LEAF.c.sequence.in_(sa.bindparam("wanted", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +108,31 @@ def trace(log: EvidenceLog, start: RecordedLeaf) -> Step:
 
     A leaf that several others were made from is written out once and marked ``met_before`` where it comes again.
     """
-    met: set[str] = set()
+    with log.reading() as connection:
+        rows = connection.execute(_EDGES_BEHIND, {"start": start.sequence}).all()
+        edges = sorted((child, position, parent, role) for child, position, parent, role in rows)
+        leaves = _leaves(connection, {parent for _, _, parent, _ in edges})
+    parents: dict[int, list[tuple[str, RecordedLeaf]]] = {}
+    for child, _, parent, role in edges:
+        parents.setdefault(child, []).append((role, leaves[parent]))
+    met: set[int] = set()
 
     def step(role: str, leaf: RecordedLeaf) -> Step:
-        if leaf.id in met:
+        if leaf.sequence in met:
             return Step(role, leaf, (), met_before=True)
-        met.add(leaf.id)
-        return Step(role, leaf, tuple(step(parent_role, parent) for parent_role, parent in log.parents(leaf.id)))
+        met.add(leaf.sequence)
+        return Step(role, leaf, tuple(step(*parent) for parent in parents.get(leaf.sequence, ())))
 
     return step("", start)
+
+
+def _leaves(connection: Connection, sequences: set[int]) -> dict[int, RecordedLeaf]:
+    wanted = sorted(sequences)
+    found: dict[int, RecordedLeaf] = {}
+    for begin in range(0, len(wanted), _READ_AT_ONCE):
+        rows = connection.execute(_READ, {"wanted": wanted[begin : begin + _READ_AT_ONCE]}).all()
+        found.update((sequence, recorded_leaf(sequence, leaf_id, entry)) for sequence, leaf_id, entry in rows)
+    return found
 
 
 def raw_bytes(objects: ObjectStore, start: Step) -> list[RawBytes]:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit.checkpoint import Checkpoint, SignedCheckpoint
-from ledgerline.audit.entry import EntryMalformed, ReadEntry, read_entry, recorded_leaf
+from ledgerline.audit.entry import Entry, EntryMalformed, ReadEntry, decode_entry, read_entry, recorded_leaf
+from ledgerline.audit.graph import EdgeType, misfits
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog
 from ledgerline.audit.lookup import BLOCK, keys_of, stored_keys
@@ -46,7 +47,7 @@ class Problem(StrEnum):
     MALFORMED = "malformed"  # its bytes are no entry
     MISNAMED = "misnamed"  # its id, kind, time or names are stored otherwise than the entry says
     BACK_DATED = "back_dated"  # it says to be recorded when others were there already, or the witness before it
-    EDGE = "edge"  # what it was made from is stored otherwise than the entry says
+    EDGE = "edge"  # what it was made from is stored otherwise than the entry says, or does not fit the grammar
     SIGNATURE = "signature"  # a signature in it, or the bytes that it names, do not hold
     EFFECT = "effect"  # what was committed together with it is no longer what it says
 
@@ -122,6 +123,7 @@ def check_log(
     last: int | None = None,
     hashes_only: bool = False,
     checks: Mapping[Kind, Check] | None = None,
+    grammar: Sequence[EdgeType] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Read the log and say what in it does not hold.
@@ -133,10 +135,11 @@ def check_log(
         last: The last; None reads to the end.
         hashes_only: Leave out what the entries say: only bytes, hashes, roots and the witness's copy.
         checks: More to check, by kind.
+        grammar: What may be made from what, :data:`ledgerline.audit.graph.EDGES`; without it edges may be any.
         progress: Called with the entries read and to be read.
     """
     with log.reading() as connection:
-        run = _Run(connection, trust or Trust(), first, last, hashes_only, checks or {}, progress)
+        run = _Run(connection, trust or Trust(), first, last, hashes_only, checks or {}, grammar, progress)
         return run.verification()
 
 
@@ -166,6 +169,7 @@ class _Run:
     last: int | None
     hashes_only: bool
     checks: Mapping[Kind, Check]
+    grammar: Sequence[EdgeType]
     progress: Callable[[int, int], None] | None
     findings: list[Finding] = field(default_factory=list)
     edges: int = 0
@@ -266,6 +270,7 @@ class _Run:
         """Compare what the entries say with what is stored of them beside, and check what they sign."""
         edges = _edges(self.connection, begin, end)
         keys: set[tuple[int, int]] = set()
+        fitting: dict[int, Entry] = {}  # entries whose edges are stored as they say
         for sequence, content, _, leaf_id, kind, moment in rows:
             try:
                 entry = read_entry(content)
@@ -281,12 +286,15 @@ class _Run:
             recorded_at = max(recorded_at, entry.recorded_at)
             if problem := roots.contradicts(sequence, entry.recorded_at):
                 self.find(sequence, Problem.BACK_DATED, problem)
-            self._edges_of(sequence, entry, edges.pop(sequence, []))
+            if self._has_its_edges(sequence, entry, edges.pop(sequence, [])) and self.grammar:
+                fitting[sequence] = decode_entry(content)
             if sequence <= self.indexed:
                 keys.update((key, sequence) for key in keys_of(leaf_id, entry.names))
             check = self.checks.get(entry.kind)
             if check and (problem := check(recorded_leaf(sequence, leaf_id, content))):
                 self.find(sequence, Problem.SIGNATURE, problem)
+        for sequence, problem in misfits(self.connection, fitting, self.grammar) if self.grammar else ():
+            self.find(sequence, Problem.EDGE, problem)
         for child in edges:
             self.find(child, Problem.EDGE, "an edge of an entry that is not there")
         for _, sequence in sorted(keys - stored_keys(self.connection, (key for key, _ in keys))):
@@ -294,7 +302,7 @@ class _Run:
         self.keys += len(keys)
         return recorded_at
 
-    def _edges_of(self, sequence: int, entry: ReadEntry, stored: Sequence[tuple[str, str, int | None]]) -> None:
+    def _has_its_edges(self, sequence: int, entry: ReadEntry, stored: Sequence[tuple[str, str, int | None]]) -> bool:
         """Compare an entry's edges as it says them with those that are stored."""
         self.edges += len(stored)
         said = entry.parents
@@ -302,8 +310,11 @@ class _Run:
             each[0] != parent or each[1] != role for each, (parent, role, _) in zip(said, stored, strict=True)
         ):
             self.find(sequence, Problem.EDGE, f"{entry.kind} {entry.id} was made from {said}; stored is {stored}")
-        elif late := [role for _, role, place in stored if place is None or place >= sequence]:
+            return False
+        if late := [role for _, role, place in stored if place is None or place >= sequence]:
             self.find(sequence, Problem.EDGE, f"{entry.kind} {entry.id} has a parent after itself: {', '.join(late)}")
+            return False
+        return True
 
     def _look_for_strays(self) -> None:
         """Look for edges and names of entries that there are not."""

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from ledgerline.audit.leaf import Kind, RecordedLeaf
+from ledgerline.audit.ledger import Ledger
 from ledgerline.audit.trace import RawBytes, Step, raw_bytes, resolve
 from ledgerline.audit.trace import trace as walk_back
 from ledgerline.cli.terminal import OUT, JsonOption, open_ledger
@@ -30,7 +31,15 @@ def trace(
     Every raw file's bytes are read again and must hash to the name they were recorded under. Exit status 1 if not.
     """
     ledger = open_ledger()
-    start = walk_back(ledger.log, resolve(ledger.log, name))
+    show_steps(ledger, walk_back(ledger.log, resolve(ledger.log, name)), every=every, as_json=as_json)
+
+
+def show_steps(ledger: Ledger, start: Step, *, every: bool, as_json: bool) -> None:
+    """Show a trace and read the raw files behind it again.
+
+    Raises:
+        typer.Exit: With status 1, some file's bytes are not what they were.
+    """
     files = raw_bytes(ledger.objects, start)
     if as_json:
         OUT.print_json(
@@ -106,7 +115,7 @@ def _grow(branch: Tree, step: Step, *, every: bool) -> None:
 def label(step: Step) -> str:
     """Return one line about a step: what it is, its id, and what a reader asks first."""
     again = "  [dim](see above)[/dim]" if step.met_before else ""
-    return f"[bold]{step.leaf.kind}[/bold] [cyan]{step.leaf.id[:12]}[/cyan]  {escape(_essence(step.leaf))}{again}"
+    return f"[bold]{step.leaf.kind}[/bold] [cyan]{step.leaf.id[:12]}[/cyan]  {escape(essence(step.leaf))}{again}"
 
 
 # What a reader asks first about each kind of leaf; ``i`` is its identity, ``d`` its detail.
@@ -134,8 +143,12 @@ _ESSENCE = {
 }
 
 
-def _essence(leaf: RecordedLeaf) -> str:
+def essence(leaf: RecordedLeaf) -> str:
+    """Return what a reader asks first about a leaf."""
     if leaf.kind is Kind.EVALUATION:
         gates = leaf.identity["gates"]
         return f"{sum(gate['passed'] for gate in gates)} of {len(gates)} gates passed"
-    return _ESSENCE.get(leaf.kind, "").format(i=leaf.identity, d=leaf.detail)
+    try:
+        return _ESSENCE.get(leaf.kind, "").format(i=leaf.identity, d=leaf.detail)
+    except (KeyError, ValueError) as garbled:  # an entry that was changed must be shown too
+        return f"({garbled}: not as this kind of entry is written)"

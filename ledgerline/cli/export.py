@@ -30,7 +30,7 @@ def export(
     keys, the bytes themselves, and a program that checks all of it offline. It is checked once here; exit status 1 if
     it does not hold.
 
-    Example: `ledgerline export fraud@1 --to for-the-auditor`
+    Example: `ledgerline audit export fraud@1 --to for-the-auditor`
     """
     from ledgerline.audit.export import export_evidence
     from ledgerline.audit.keeper import log_signer

@@ -7,8 +7,7 @@ import typer
 from pydantic import ValidationError
 from rich.markup import escape
 
-from ledgerline.cli import data, evidence, forecasts, live, models, run, stack, trading, witness
-from ledgerline.cli.export import export
+from ledgerline.cli import audit, data, evidence, forecasts, live, models, run, stack, trading, witness
 from ledgerline.cli.terminal import ERROR
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
@@ -26,9 +25,8 @@ does all of it, for four families of models: fraud, credit, forecast and price.
 
 Settings are environment variables, `LEDGERLINE_<NAME>`; state lives under `.ledgerline/` (`LEDGERLINE_HOME`).""",
 )
-for part in (run, stack, data, models, live, trading, forecasts, evidence, witness):
+for part in (run, stack, data, models, live, trading, forecasts, evidence, audit, witness):
     part.register(app)
-app.command(rich_help_panel="Evidence")(export)
 
 
 def main() -> None:

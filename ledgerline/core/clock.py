@@ -1,7 +1,10 @@
 """Time as an argument: logic never reads the wall clock, it is handed one of these."""
 
+import re
 from datetime import UTC, datetime
 from typing import Protocol
+
+_AS_WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 class Clock(Protocol):
@@ -50,4 +53,6 @@ def parse_instant(text: str) -> datetime:
     Raises:
         ValueError: It is written in any other way.
     """
+    if _AS_WRITTEN.fullmatch(text):
+        return datetime.fromisoformat(text)  # a tenth of strptime's time, and every entry that is read passes here
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

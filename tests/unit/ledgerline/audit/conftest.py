@@ -1,9 +1,12 @@
 """Evidence logs on every engine: one suite, run against each."""
 
+import importlib.util
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +18,16 @@ from ledgerline.audit.witness import Witness
 from ledgerline.core.clock import FixedClock
 
 POSTGRESQL = "postgresql+pg8000://postgres@127.0.0.1:5432"
+
+
+def loaded(name: str, path: Path) -> ModuleType:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
 
 
 @pytest.fixture
@@ -61,3 +74,9 @@ def witness_signer() -> NoteSigner:
 @pytest.fixture
 def witness(tmp_path: Path, witness_signer: NoteSigner, signer: NoteSigner) -> Witness:
     return Witness(tmp_path / "witness", witness_signer, signer.key)
+
+
+@pytest.fixture(scope="session")
+def lines() -> ModuleType:
+    """Whole lines to record: ``lines.whole_line(log, 1)``."""
+    return loaded("evidence_lines", Path(__file__).with_name("whole_line.py"))
