@@ -46,6 +46,22 @@ def test_instants_sort_as_their_texts_do_in_any_century():
     assert [parse_instant(text) for text in texts] == instants
 
 
+@pytest.mark.parametrize(
+    "text", ["2018-04-01T00:00:31.000000Z", "2000-02-29T23:59:59.999999Z", "0001-01-01T00:00:00.000001Z"]
+)
+def test_an_instant_is_read_as_strptime_reads_it(text: str):
+    slowly = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    assert (parse_instant(text), parse_instant(text).tzinfo) == (slowly, UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["2018-04-31T00:00:00.000000Z", "2018-04-01T24:00:00.000000Z", "2018-04-01", "2018-04-01T00:00:00.000000"]
+)
+def test_what_is_no_instant_is_refused(text: str):
+    with pytest.raises(ValueError, match=r"."):
+        parse_instant(text)
+
+
 def test_an_instant_without_a_zone_is_refused():
     with pytest.raises(ValueError, match="no time zone"):
         instant_text(datetime(2018, 4, 1))  # noqa: DTZ001
