@@ -29,7 +29,7 @@ from sqlalchemy.engine import Connection
 from ledgerline.audit import EvidenceLog, Kind, Leaf, Parent, RecordedLeaf
 from ledgerline.audit.merkle import leaf_hash
 from ledgerline.audit.note import NoteSigner
-from ledgerline.audit.schema import CHECKPOINT, EDGE, LEAF, TREE_NODE
+from ledgerline.audit.schema import CHECKPOINT, EDGE, LEAF, NAME, TREE_NODE
 from ledgerline.audit.tree import LogForked, sign_checkpoint
 from ledgerline.audit.verify import Trust, check_log
 from ledgerline.audit.witness import Witness, observe
@@ -115,12 +115,12 @@ class Attacker:
 
     def move(self, old: int, new: int) -> None:
         """Give an entry and its edges another place."""
-        for column in (LEAF.c.sequence, EDGE.c.child, EDGE.c.parent):
+        for column in (LEAF.c.sequence, EDGE.c.child, EDGE.c.parent, NAME.c.leaf):
             self.connection.execute(sa.update(column.table).where(column == old).values({column.name: new}))
 
     def shift(self, first: int, by: int) -> None:
         """Move everything from ``first`` on by some places."""
-        for column in (LEAF.c.sequence, EDGE.c.child, EDGE.c.parent):
+        for column in (LEAF.c.sequence, EDGE.c.child, EDGE.c.parent, NAME.c.leaf):
             away = sa.update(column.table).where(column >= first).values({column.name: -(column + by)})
             back = sa.update(column.table).where(column < 0).values({column.name: -column})
             self.connection.execute(away)
@@ -128,7 +128,7 @@ class Attacker:
 
     def remove(self, sequence: int) -> None:
         """Delete an entry and everything stored of it."""
-        for column in (EDGE.c.child, EDGE.c.parent, LEAF.c.sequence):
+        for column in (EDGE.c.child, EDGE.c.parent, NAME.c.leaf, LEAF.c.sequence):
             self.connection.execute(sa.delete(column.table).where(column == sequence))
 
     def insert(self, sequence: int, leaf: Leaf, recorded_at: str) -> None:
@@ -143,6 +143,8 @@ class Attacker:
         content = canonical_json({**entry, "recorded_at": recorded_at})
         row = {"sequence": sequence, "id": leaf.id, "kind": leaf.kind.value, "recorded_at": recorded_at}
         self.connection.execute(sa.insert(LEAF).values({**row, "entry": content, "hash": leaf_hash(content)}))
+        for name in leaf.names:
+            self.connection.execute(sa.insert(NAME).values(name=name, leaf=sequence))
 
     def forge(self) -> Leaf:
         """Make up a leaf."""
@@ -198,7 +200,7 @@ def reorder(attacker: Attacker) -> int:
 def truncate(attacker: Attacker) -> int:
     """Cut the log short."""
     size = attacker.below(WITNESSED - 1)
-    for column in (EDGE.c.child, LEAF.c.sequence):
+    for column in (EDGE.c.child, NAME.c.leaf, LEAF.c.sequence):
         attacker.connection.execute(sa.delete(column.table).where(column > size))
     return size + 1
 

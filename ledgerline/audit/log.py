@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from ledgerline.audit.entry import encode_entry, recorded_leaf
 from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
-from ledgerline.audit.lookup import BLOCK, OpenBlock, begins_with, called, index_whole_blocks, indexed_places, places
+from ledgerline.audit.lookup import begins_with, called, places
 from ledgerline.audit.merkle import leaf_hash
 from ledgerline.audit.rows import insert_rows
-from ledgerline.audit.schema import EDGE, LEAF, METADATA
+from ledgerline.audit.schema import EDGE, LEAF, METADATA, NAME
 from ledgerline.core.clock import Clock, SystemClock, instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json
@@ -68,7 +68,6 @@ class EvidenceLog:
         self._reading_level = "AUTOCOMMIT" if self._is_sqlite else "REPEATABLE READ"
         _require_own_shape(self._engine)
         METADATA.create_all(self._engine)
-        self._open_block = OpenBlock()
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -110,13 +109,15 @@ class EvidenceLog:
         if not self._is_sqlite:
             transaction.execute(_LOCK)
         newest = transaction.execute(_NEWEST).first()
-        before = sequence = newest.sequence if newest else 0
+        sequence = newest.sequence if newest else 0
         # A clock set back must not make a later entry look the earlier one.
         recorded_at = max(instant_text(self._clock.now()), newest.recorded_at if newest else "")
         entries = [encode_entry(each.leaf, each.parents, recorded_at) for each in new]
-        place = self._places_of(transaction, before, new, entries)
+        parents = (parent.id for each in new for parent in each.parents)
+        place = places(transaction, {*(leaf_id for leaf_id, _ in entries), *parents})
         leaves: list[tuple[Any, ...]] = []
         edges: list[tuple[Any, ...]] = []
+        names: list[tuple[Any, ...]] = []
         for each, (leaf_id, entry) in zip(new, entries, strict=True):
             if leaf_id in place:
                 continue
@@ -128,23 +129,11 @@ class EvidenceLog:
                     )
                 edges.append((sequence, position, found, parent.role))
             leaves.append((sequence, leaf_id, each.leaf.kind.value, recorded_at, entry, leaf_hash(entry)))
+            names.extend((name, sequence) for name in each.leaf.names)
             place[leaf_id] = sequence
-        for table, rows in ((LEAF, leaves), (EDGE, edges)):
+        for table, rows in ((LEAF, leaves), (EDGE, edges), (NAME, names)):
             insert_rows(transaction, table, rows)
-        if sequence // BLOCK > before // BLOCK:
-            index_whole_blocks(transaction, before, sequence)
         return [leaf_id for leaf_id, _ in entries]
-
-    def _places_of(
-        self, transaction: Connection, size: int, new: Sequence[NewLeaf], entries: Sequence[tuple[str, bytes]]
-    ) -> dict[str, int]:
-        """Return where the new leaves, if they are there already, and their parents are."""
-        asked = {leaf_id for leaf_id, _ in entries}
-        asked.update(parent.id for each in new for parent in each.parents)
-        found = self._open_block.places(transaction, asked, size)
-        if size >= BLOCK and len(found) < len(asked):
-            found |= indexed_places(transaction, asked - found.keys())
-        return found
 
     def append(self, leaf: Leaf, parents: Sequence[Parent] = ()) -> str:
         """Record a leaf in a transaction of its own, for effects that are files and already content-addressed."""
@@ -178,7 +167,7 @@ class EvidenceLog:
 
         Args:
             name: A decision id, a digest, a path, ``fraud@3``, ...
-            or_begins: Also those whose name, of hexadecimal digits, begins so.
+            or_begins: Also those whose name begins so.
             limit: No more than this many.
         """
         with self.reading() as connection:

@@ -6,14 +6,15 @@ METADATA = MetaData()
 
 # SQLite only gives an INTEGER primary key the row's own number.
 SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+# Names are looked up by their beginnings: as ranges, which need bytes to sort as bytes.
+_NAME = Text().with_variant(Text(collation="C"), "postgresql")
 
 # The entry is the record; every other column, and the tables of edges and names, are found from it again and checked.
-# There is no index of ids here: see LOOKUP.
 LEAF = Table(
     "leaf",
     METADATA,
     Column("sequence", SEQUENCE, primary_key=True, autoincrement=False),  # from 1; the Merkle tree counts from 0
-    Column("id", String(64), nullable=False),
+    Column("id", String(64), nullable=False, unique=True),
     Column("kind", String(32), nullable=False),
     Column("recorded_at", Text, nullable=False),
     Column("entry", LargeBinary, nullable=False),  # canonical JSON
@@ -32,13 +33,10 @@ EDGE = Table(
     sqlite_with_rowid=False,
 )
 
-# Where entries are found by their ids and names, as numbers (ledgerline/audit/lookup.py). Ids come in no order, and an
-# append would write a page of this for every one of them; so it is filled block by block, and the last entries, which
-# make no whole block yet, are searched as they are.
-LOOKUP = Table(
-    "lookup",
+NAME = Table(
+    "name",
     METADATA,
-    Column("key", SEQUENCE, primary_key=True, autoincrement=False),
+    Column("name", _NAME, primary_key=True),
     Column("leaf", SEQUENCE, ForeignKey("leaf.sequence"), primary_key=True),
     sqlite_with_rowid=False,
 )

@@ -16,11 +16,11 @@ from ledgerline.audit.entry import Entry, EntryMalformed, ReadEntry, decode_entr
 from ledgerline.audit.graph import EdgeType, misfits
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog
-from ledgerline.audit.lookup import BLOCK, keys_of, stored_keys
+from ledgerline.audit.lookup import stored_names
 from ledgerline.audit.merkle import Frontier, frontier_of, leaf_hashes
 from ledgerline.audit.note import NoteInvalid, NoteKey
 from ledgerline.audit.rows import plain_rows
-from ledgerline.audit.schema import CHECKPOINT, EDGE, LEAF, LOOKUP
+from ledgerline.audit.schema import CHECKPOINT, EDGE, LEAF, NAME
 from ledgerline.audit.tree import LogForked, size_of, stored_tree
 from ledgerline.audit.witness import Published
 from ledgerline.core.clock import instant_text
@@ -173,13 +173,11 @@ class _Run:
     progress: Callable[[int, int], None] | None
     findings: list[Finding] = field(default_factory=list)
     edges: int = 0
-    keys: int = 0
-    indexed: int = 0
+    names: int = 0
 
     def verification(self) -> Verification:
         size = size_of(self.connection)
         end = min(self.last or size, size)
-        self.indexed = size // BLOCK * BLOCK
         roots = _SignedRoots(self)
         self._look_for_cut(roots, size)
         try:
@@ -269,7 +267,7 @@ class _Run:
     def _entries(self, rows: Sequence[_Row], begin: int, end: int, recorded_at: str, roots: "_SignedRoots") -> str:
         """Compare what the entries say with what is stored of them beside, and check what they sign."""
         edges = _edges(self.connection, begin, end)
-        keys: set[tuple[int, int]] = set()
+        names: set[tuple[str, int]] = set()
         fitting: dict[int, Entry] = {}  # entries whose edges are stored as they say
         for sequence, content, _, leaf_id, kind, moment in rows:
             try:
@@ -288,8 +286,7 @@ class _Run:
                 self.find(sequence, Problem.BACK_DATED, problem)
             if self._has_its_edges(sequence, entry, edges.pop(sequence, [])) and self.grammar:
                 fitting[sequence] = decode_entry(content)
-            if sequence <= self.indexed:
-                keys.update((key, sequence) for key in keys_of(leaf_id, entry.names))
+            names.update((name, sequence) for name in entry.names)
             check = self.checks.get(entry.kind)
             if check and (problem := check(recorded_leaf(sequence, leaf_id, content))):
                 self.find(sequence, Problem.SIGNATURE, problem)
@@ -297,9 +294,9 @@ class _Run:
             self.find(sequence, Problem.EDGE, problem)
         for child in edges:
             self.find(child, Problem.EDGE, "an edge of an entry that is not there")
-        for _, sequence in sorted(keys - stored_keys(self.connection, (key for key, _ in keys))):
-            self.find(sequence, Problem.MISNAMED, "it is not found by its id or its names")
-        self.keys += len(keys)
+        for name, sequence in sorted(names - stored_names(self.connection, {name for name, _ in names})):
+            self.find(sequence, Problem.MISNAMED, f"it is not found by its name {name!r}")
+        self.names += len(names)
         return recorded_at
 
     def _has_its_edges(self, sequence: int, entry: ReadEntry, stored: Sequence[tuple[str, str, int | None]]) -> bool:
@@ -322,11 +319,9 @@ class _Run:
             known = sa.exists().where(LEAF.c.sequence == column)
             for sequence in self.connection.execute(sa.select(column).where(~known).limit(_MOST_FINDINGS)).scalars():
                 self.find(sequence, Problem.EDGE, f"an edge {what} an entry that is not there")
-        stored = self.connection.execute(sa.select(sa.func.count()).select_from(LOOKUP)).scalar_one()
-        if stored != self.keys and not self.findings:
-            self.find(
-                1, Problem.MISNAMED, f"{stored} ids and names are stored for finding entries; they have {self.keys}"
-            )
+        stored = self.connection.execute(sa.select(sa.func.count()).select_from(NAME)).scalar_one()
+        if stored != self.names and not self.findings:
+            self.find(1, Problem.MISNAMED, f"{stored} names are stored, not {self.names}")
 
 
 class _SignedRoots:

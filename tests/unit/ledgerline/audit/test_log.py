@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from ledgerline.audit import EvidenceLog, Kind, Leaf, Parent, UnknownLeaf
 from ledgerline.audit.log import LogOutdated, NewLeaf
-from ledgerline.audit.lookup import BLOCK
 from ledgerline.audit.verify import entries_holding
 from ledgerline.core.clock import FixedClock
 from ledgerline.core.identity import sha256_bytes
@@ -131,38 +130,8 @@ def test_a_log_of_another_shape_is_left_alone_and_said(url: str):
         EvidenceLog(url)
 
 
-@pytest.fixture
-def long(log: EvidenceLog) -> EvidenceLog:
-    """A log of one whole block and the beginning of another, some of it recorded by another process."""
-    for begin, end in ((0, 3_000), (3_000, BLOCK + 100), (BLOCK + 100, BLOCK + 120)):
-        writer = log if end != BLOCK + 100 else EvidenceLog(log.url)
-        with writer.transaction() as transaction:
-            writer.record_all(transaction, [NewLeaf(numbered(i)) for i in range(begin, end)])
-    return log
-
-
 def numbered(i: int) -> Leaf:
     return Leaf(Kind.RAW_FILE, {"sha256": sha256_bytes(f"{i}".encode())}, {"path": f"file {i}"})
-
-
-def test_entries_are_found_in_whole_blocks_and_in_the_open_one(long: EvidenceLog):
-    for i in (0, 2_999, 3_000, BLOCK - 1, BLOCK, BLOCK + 99, BLOCK + 119):
-        leaf = numbered(i)
-        assert long.find(leaf.id).sequence == i + 1
-        assert long.get(leaf.id[:9]).id == leaf.id
-        assert [found.id for found in long.called(f"file {i}")] == [leaf.id]
-        assert [found.id for found in long.called(leaf.identity["sha256"][:9], or_begins=True)] == [leaf.id]
-        child = long.append(Leaf(Kind.LANDED_BATCH, {"of": i}), [Parent(leaf.id, "raw")])
-        assert [parent.id for _, parent in long.parents(child)] == [leaf.id]
-        assert [found.id for _, found in long.children(leaf.id)] == [child]
-
-
-def test_nothing_is_recorded_twice_in_whole_blocks_or_in_the_open_one(long: EvidenceLog):
-    again = [NewLeaf(numbered(i)) for i in (0, 3_500, BLOCK - 1, BLOCK, BLOCK + 110)]
-    with long.transaction() as transaction:
-        long.record_all(transaction, again)
-        long.record_all(transaction, again)
-    assert entries_holding(long) == BLOCK + 120
 
 
 def test_what_was_rolled_back_is_not_taken_for_recorded(log: EvidenceLog):
@@ -177,12 +146,3 @@ def test_what_was_rolled_back_is_not_taken_for_recorded(log: EvidenceLog):
         log.record(transaction, numbered(1))
     assert [leaf.identity for leaf in log.leaves(Kind.RAW_FILE)] == [numbered(i).identity for i in (3, 1, 4)]
     assert entries_holding(log) == 3
-
-
-def test_a_block_that_becomes_whole_within_one_transaction_is_found_at_once(log: EvidenceLog):
-    with log.transaction() as transaction:
-        log.record_all(transaction, [NewLeaf(numbered(i)) for i in range(BLOCK - 1)])
-        log.record_all(transaction, [NewLeaf(numbered(i)) for i in range(BLOCK - 1, BLOCK + 1)])
-        log.record(transaction, numbered(BLOCK + 1), [Parent(numbered(i).id, "of") for i in (0, BLOCK - 1, BLOCK)])
-    assert [leaf.sequence for _, leaf in log.parents(numbered(BLOCK + 1).id)] == [1, BLOCK, BLOCK + 1]
-    assert entries_holding(log) == BLOCK + 2

@@ -7,7 +7,7 @@ from ledgerline.audit import EvidenceLog, Kind, Leaf
 from ledgerline.audit.log import NewLeaf
 from ledgerline.audit.merkle import Frontier, ProofInvalid, check_consistency, check_inclusion, leaf_hash
 from ledgerline.audit.note import NoteInvalid, NoteSigner
-from ledgerline.audit.schema import CHECKPOINT, LEAF, TREE_NODE
+from ledgerline.audit.schema import CHECKPOINT, LEAF, NAME, TREE_NODE
 from ledgerline.audit.tree import (
     LogForked,
     latest_checkpoint,
@@ -106,6 +106,7 @@ def test_a_log_that_was_rewritten_is_not_signed_again(
 
 def test_a_log_that_was_cut_short_is_not_signed_again(grown: EvidenceLog, signer: NoteSigner, clock: FixedClock):
     with grown.transaction() as transaction:
+        transaction.execute(sa.delete(NAME))
         transaction.execute(sa.delete(LEAF).where(LEAF.c.sequence > 1_050))
     with pytest.raises(LogForked, match="lacks"):
         sign_checkpoint(grown, signer, clock.now())

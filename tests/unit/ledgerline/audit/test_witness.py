@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ledgerline.audit import EvidenceLog, Kind, Leaf
 from ledgerline.audit.note import NoteKey, NoteSigner
-from ledgerline.audit.schema import CHECKPOINT, LEAF, TREE_NODE
+from ledgerline.audit.schema import CHECKPOINT, LEAF, NAME, TREE_NODE
 from ledgerline.audit.tree import LogForked, sign_checkpoint
 from ledgerline.audit.witness import Published, Witness, WitnessRefused, observe
 from ledgerline.core.clock import FixedClock
@@ -76,6 +76,7 @@ def test_history_rewritten_with_the_logs_own_key_is_not_cosigned(witness, look, 
 def test_a_log_cut_short_with_its_own_key_is_not_cosigned(witness, look, log, signer, clock):
     look(witness)
     with log.transaction() as transaction:
+        transaction.execute(sa.delete(NAME))
         transaction.execute(sa.delete(LEAF).where(LEAF.c.sequence == 3))
     forget_and_sign(log, signer, clock)
     with pytest.raises(LogForked, match="shrunk"):
