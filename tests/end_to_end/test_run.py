@@ -97,6 +97,13 @@ def test_the_evidence_chain_holds(platform):
     assert entries_holding(log) == sum(len(log.leaves(kind)) for kind in Kind)
 
 
+def test_all_of_the_evidence_holds_and_the_witness_has_seen_all_of_it(platform):
+    completed = platform.ledgerline("audit", "verify", "--json")
+    assert completed.returncode == 0, completed.stdout[-4000:] + completed.stderr[-4000:]
+    found = json.loads(completed.stdout)
+    assert (found["holds"], found["witnessed"]) == (True, found["entries"])
+
+
 def test_no_process_is_left(platform):
     assert platform.processes() == []
 

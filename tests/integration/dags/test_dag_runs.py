@@ -32,7 +32,8 @@ from pipelines.orchestration.await_approval import REJECT, SIGNED, AwaitApproval
 from pipelines.promotion import evaluate_gates
 from pipelines.promotion.demo_approver import DemoApprover
 
-pytestmark = pytest.mark.timeout(900)
+# The end-to-end run goes through the same DAGs on the whole stack; this looks at each of them alone.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
