@@ -24,7 +24,7 @@ SMALL_WORLD = {
     "LEDGERLINE_SANDBOX_FUTURE_SESSIONS": "15",
 }
 COMMAND = Path(sys.executable).with_name("ledgerline")
-RUN_SECONDS = 900
+RUN_SECONDS = 1_500
 MADE_BY_THE_LINE = (
     Kind.RAW_FILE,
     Kind.REFUSED_FILE,
