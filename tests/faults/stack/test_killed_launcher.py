@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -149,11 +150,15 @@ def test_the_next_start_ends_what_is_left_and_nothing_of_somebody_else(launch, h
     left = psutil.Process(state["processes"]["demo-approver"]["pid"])
     wait_for(lambda: STACK_MARK in left.environ(), "the demo approver to be itself, no copy of its launcher")
     left.suspend()  # hears no signal but the last
+    wait_for(lambda: left.status() == psutil.STATUS_STOPPED, "it to stand still, or it may hear SIGTERM first")
     kill_with_watchdog(launcher)
     assert status(Settings(home=home)).left_behind == 1
 
     environment = {**os.environ, "LEDGERLINE_HOME": str(home)}
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], env=environment) as somebody:
+    with ExitStack() as ending:
+        somebody = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], env=environment)
+        ending.callback(somebody.wait)
+        ending.callback(somebody.kill)
         state["processes"]["demo-approver"]["pid"] = somebody.pid  # the number now belongs to somebody else
         (home / "run" / "stack.json").write_text(json.dumps(state))
         events: list[Event] = []
@@ -161,7 +166,6 @@ def test_the_next_start_ends_what_is_left_and_nothing_of_somebody_else(launch, h
             assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
         assert EventKind.STALE_STOPPED in [event.kind for event in events]
         assert [process.pid for process in of_home(home)] == [somebody.pid]
-        somebody.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
