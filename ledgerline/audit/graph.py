@@ -69,6 +69,7 @@ EDGES: tuple[EdgeType, ...] = (
     EdgeType(Kind.VALIDATION_RECEIPT, "batch", (Kind.LANDED_BATCH,), said="identity.batch"),
     EdgeType(Kind.RELEASE, "receipt", (Kind.VALIDATION_RECEIPT,), said="identity.receipt"),
     EdgeType(Kind.RELEASE, "batch", (Kind.LANDED_BATCH,), said="identity.batch"),
+    EdgeType(Kind.ERASURE, "raw", (Kind.RAW_FILE,), least=0, most=ANY_NUMBER, said="identity.files"),
     EdgeType(Kind.FEATURE_VERSION, "accepted", _LET_IN, most=ANY_NUMBER),
     # Models.
     EdgeType(Kind.TRAINING_SET, "features", (Kind.FEATURE_VERSION,), said="identity.feature_version"),

@@ -3,6 +3,8 @@
 import os
 import stat
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,17 +29,28 @@ class KeyFileRefused(LedgerlineError):
 def write_key(path: Path, key: Ed25519PrivateKey, passphrase: str | None) -> None:
     """Write a key so that no other user can read it at any moment, and a kill leaves the old file or the new one."""
     encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
-    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=stat.S_IRWXU)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _owner_only(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)) as written:
+        written.replace(path)
+
+
+def create_owner_only(path: Path, content: bytes) -> None:
+    """Write a secret likewise, unless there is one: of several who come at once, one is the first."""
+    with _owner_only(path, content) as written, suppress(FileExistsError):
+        path.hardlink_to(written)
+
+
+def read_owner_only(path: Path) -> bytes:
+    """Return a secret's bytes.
+
+    Raises:
+        FileNotFoundError: There is none.
+        KeyFileRefused: Others may read or write the file.
+    """
+    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeyFileRefused(
+            f"{path} can be read or written by others than its owner; chmod 600 it, or replace the key"
+        )
+    return path.read_bytes()
 
 
 def read_key(path: Path, passphrase: str | None) -> Ed25519PrivateKey:
@@ -47,12 +60,7 @@ def read_key(path: Path, passphrase: str | None) -> Ed25519PrivateKey:
         FileNotFoundError: There is none.
         KeyFileRefused: A wrong passphrase, not an Ed25519 key, or a file that others may read.
     """
-    others = stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
-    content = path.read_bytes()
-    if others:
-        raise KeyFileRefused(
-            f"{path} can be read or written by others than its owner; chmod 600 it, or replace the key"
-        )
+    content = read_owner_only(path)
     try:
         key = load_pem_private_key(content, passphrase.encode() if passphrase else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as unopened:
@@ -73,3 +81,18 @@ def own_key(path: Path, passphrase: str | None) -> Ed25519PrivateKey:
     except FileNotFoundError:
         write_key(path, Ed25519PrivateKey.generate(), passphrase)
         return read_key(path, passphrase)
+
+
+@contextmanager
+def _owner_only(path: Path, content: bytes) -> Iterator[Path]:
+    """Yield a file beside ``path`` that holds ``content`` durably and that no other user could ever read."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=stat.S_IRWXU)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

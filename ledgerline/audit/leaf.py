@@ -34,6 +34,7 @@ class Kind(StrEnum):
     RELEASE = "release"
     HALT = "halt"
     MONITORING = "monitoring"
+    ERASURE = "erasure"
 
 
 _NAMED_BY = {

@@ -85,6 +85,23 @@ class EvidenceLog:
         with self._engine.connect().execution_options(isolation_level=self._reading_level) as connection:
             yield connection
 
+    def forget_replaced(self, tables: Sequence[sa.Table]) -> None:
+        """Rewrite what the database's files still hold of values that were replaced or deleted.
+
+        SQLite overwrites them in place, and its journal is written back and emptied; PostgreSQL writes the tables anew.
+        Backups and archived journals are the operator's to let go.
+        """
+        connection = self._engine.raw_connection()
+        try:
+            if self._is_sqlite:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+        if not self._is_sqlite:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as plain:
+                for table in tables:
+                    plain.exec_driver_sql(f"VACUUM FULL {table.name}")
+
     def record(self, transaction: Connection, leaf: Leaf, parents: Sequence[Parent] = ()) -> str:
         """Append ``leaf`` to the log and return its id; a leaf that is there already is left as it is.
 
@@ -252,6 +269,7 @@ def _engine(url: str) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # what is erased leaves no trace in the file
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -50,6 +50,7 @@ class Role(StrEnum):
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
     PROTECTED = "protected"  # for audits of fairness alone: no model ever sees it
+    PERSONAL = "personal"  # says who somebody is: encrypted under the person's own key, and no model ever sees it
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class DatasetContract:
     def with_roles(self, roles: Mapping[str, str]) -> "DatasetContract":
         """Return this contract with a provider's own columns behind its own; without any, the contract itself.
 
-        Numeric columns hold numbers, categorical and protected ones texts; any of them may be null.
+        Numeric columns hold numbers, the others texts; any of them may be null.
 
         Args:
             roles: Column name to role, in order.

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
         key_passphrase: Opens the actor's signing key. Unset: the command line asks.
         log_key_passphrase: Encrypts the key by which the evidence log signs its checkpoints. Unset: a file that only
             its owner can read.
+        personal_key: Opens personal data: at least 32 random bytes in base64, the same for every process of the
+            installation. Unset: a file that only its owner can read. Lost, all of that data is erased.
         witness: Where the witness keeps its key and publishes what it vouches for. Unset: under ``home``.
         witness_passphrase: Encrypts the witness's key; known to the witness's process alone.
         witness_post_to: An HTTP address to which the witness also posts what it vouches for.
@@ -69,6 +71,7 @@ class Settings(BaseSettings):
     actor: str = Field(default_factory=getpass.getuser)
     key_passphrase: SecretStr | None = None
     log_key_passphrase: SecretStr | None = None
+    personal_key: SecretStr | None = None
     witness: Path | None = None
     witness_passphrase: SecretStr | None = None
     witness_post_to: str | None = None

@@ -46,6 +46,7 @@ class NewDecision:
         bundle: Digest of the model.
         deployment: Leaf id of the deployment by which it answered.
         decided_at: When, UTC.
+        person: The pseudonym of the person under whose key the body is sealed; None where nothing is personal.
     """
 
     family: str
@@ -57,6 +58,7 @@ class NewDecision:
     bundle: str
     deployment: str
     decided_at: datetime
+    person: str | None = None
 
     @property
     def decision_id(self) -> str:
@@ -117,13 +119,15 @@ def record_decision(ledger: Ledger, transaction: Connection, new: NewDecision) -
     request = sha256_bytes(new.body)
     event, vector, answer = (canonical_json(dict(part)) for part in (new.event, new.vector, new.answer))
     decided_at = instant_text(new.decided_at)
-    request_leaf = Leaf(Kind.REQUEST, {"sha256": request}, {"bytes": len(new.body)})
+    of_person = {"person": new.person} if new.person else {}
+    request_leaf = Leaf(Kind.REQUEST, {"sha256": request}, {"bytes": len(new.body)} | of_person)
     detail = {
         "decided_at": decided_at,
         "deployment": new.deployment,
         "subject": new.subject,
         "vector": sha256_bytes(vector),
         "event": sha256_bytes(event),
+        **of_person,
     }
     leaf = Leaf(Kind.DECISION, _identity(new.family, new.decision_id, request, new.bundle, answer), detail)
     parents = [Parent(request_leaf.id, "request"), Parent(new.deployment, "deployment")]

@@ -100,15 +100,20 @@ class FilePattern:
         """Names of the parts, ``date`` among them, in the pattern's order."""
         return tuple(self.regex.groupindex)
 
+    def fits(self, path: str) -> bool:
+        """Whether a file of this path, relative to the folder, is one of them."""
+        return self._match(PurePosixPath(path)) is not None
+
     def files(self, folder: Path) -> list[SourceFile]:
         """Return the files below ``folder`` that match, by date and then by name.
 
         Hidden files are somebody's unfinished ones and do not match. A name with an impossible date is undated.
         """
-        found = [self._match(path.relative_to(folder)) for path in folder.glob(self.glob) if path.is_file()]
+        paths = (path.relative_to(folder) for path in folder.glob(self.glob) if path.is_file())
+        found = [self._match(PurePosixPath(path.as_posix())) for path in paths]
         return sorted(filter(None, found), key=lambda file: (file.file_date or date.min, file.path))
 
-    def _match(self, path: Path) -> SourceFile | None:
+    def _match(self, path: PurePosixPath) -> SourceFile | None:
         matched = self.regex.fullmatch(path.as_posix())
         if matched is None or any(part.startswith(".") for part in path.parts):
             return None

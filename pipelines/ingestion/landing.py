@@ -9,13 +9,14 @@ from ledgerline.audit import Ledger
 from ledgerline.core.settings import Settings
 from pipelines.ingestion.batch_file import write_batch
 from pipelines.ingestion.file_pattern import SourceFile
-from pipelines.ingestion.landing_evidence import LandingEvidence
+from pipelines.ingestion.landing_evidence import KeptBytes, LandingEvidence
 from pipelines.ingestion.mapping_choice import choose_mapping
+from pipelines.ingestion.personal_rows import SealedLanding
 from pipelines.ingestion.reading import read_rows
 from pipelines.ingestion.reasons import FileRefused
 from pipelines.ingestion.scratch import scratch_folder
 from pipelines.ingestion.source import FeedFile, FolderSource, Source
-from pipelines.ingestion.stable_read import FileLeft
+from pipelines.ingestion.stable_read import FileLeft, StableBytes
 
 Progress = Callable[[str], None]
 
@@ -155,12 +156,17 @@ class _Landing:
 
     @classmethod
     def of(cls, ledger: Ledger, source: Source, dataset: str) -> "_Landing":
-        feeds = {feed.fingerprint: feed.contract(dataset) for feed in source.feeds(dataset)}
+        feeds = {feed.fingerprint: feed for feed in source.feeds(dataset)}
         evidence = {
             fingerprint: LandingEvidence.open(
-                ledger, source=source.name, contract=contract, feed=fingerprint, feeds=tuple(feeds)
+                ledger,
+                source=source.name,
+                contract=feed.contract(dataset),
+                feed=fingerprint,
+                feeds=tuple(feeds),
+                personal=feed.personal_columns,
             )
-            for fingerprint, contract in feeds.items()
+            for fingerprint, feed in feeds.items()
         }
         return cls(source, evidence, ledger.settings.home / "incoming")
 
@@ -168,34 +174,51 @@ class _Landing:
         evidence = self.evidence[found.feed.fingerprint]
         parts = found.file.named(found.feed.name_parts)
         try:
-            known = self._known(evidence, self.source.digest(found.file).sha256, parts)
+            content = self.source.digest(found.file)
+            sealing = self._sealing(evidence, found, content)
+            known = self._known(evidence, sealing.fingerprint if sealing else content.sha256, parts)
             return known or self._land(evidence, found, parts)
         except FileLeft as left:
             return _Outcome(str(left))
 
-    def _known(self, evidence: LandingEvidence, sha256: str, parts: dict[str, str]) -> _Outcome | None:
-        if (batch := evidence.batch_of(sha256, parts)) is not None:
+    def _sealing(self, evidence: LandingEvidence, found: FeedFile, content: StableBytes) -> SealedLanding | None:
+        """Return how a file with personal data lands; None for one without."""
+        if not self.source.is_personal(found.file):
+            return None
+        return SealedLanding(evidence.ledger, evidence.contract.name, evidence.personal, content)
+
+    def _known(self, evidence: LandingEvidence, known_by: str, parts: dict[str, str]) -> _Outcome | None:
+        if (batch := evidence.batch_of(known_by, parts)) is not None:
             return _Outcome("landed before", batch=batch)
-        if sha256 in evidence.refused:
-            return _Outcome("refused before", refusal=evidence.refused[sha256])
+        if known_by in evidence.refused:
+            return _Outcome("refused before", refusal=evidence.refused[known_by])
         return None
 
     def _land(self, evidence: LandingEvidence, found: FeedFile, parts: dict[str, str]) -> _Outcome:
         file, feed, contract = found.file, found.feed, evidence.contract
         with scratch_folder(self.scratch_root) as scratch:
             raw_path = scratch / "raw"
-            content = self.source.fetch(file, raw_path)
-            evidence.ledger.objects.put_file(raw_path)
+            received = self.source.fetch(file, raw_path)
+            sealing = self._sealing(evidence, found, received)
+            content = sealing.keep(raw_path, scratch) if sealing else _keep(evidence.ledger, raw_path, received)
             evidence.record_raw(file, content)
             try:
                 runs = read_rows(raw_path, name=file.path, contract=contract, feed=feed, parts=parts)
-                batch = write_batch(scratch, contract, runs)
+                batch = write_batch(scratch, contract, sealing.protected(runs) if sealing else runs)
             except FileRefused as refusal:
                 refused = evidence.record_refusal(file, content, refusal)
                 return _Outcome(f"refused, {refusal}", refusal=refused, is_new=True)
+            if sealing:
+                sealing.finish()
             landed = evidence.record_batch(file, content, parts, batch)
         unreadable = f", {batch.unreadable:,} unreadable" if batch.unreadable else ""
         return _Outcome(f"landed {batch.rows:,} rows{unreadable}", batch=landed, is_new=True)
+
+
+def _keep(ledger: Ledger, raw: Path, received: StableBytes) -> KeptBytes:
+    """Put a file's bytes into the object store as they were received."""
+    ledger.objects.put_file(raw)
+    return KeptBytes(received.sha256, received.size)
 
 
 def _present_sha256(source: Source, file: SourceFile) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from ledgerline.audit.personal import PersonalColumns
 from ledgerline.core.contracts import DatasetContract, Role, contract_named
 from ledgerline.core.identity import content_id
 from pipelines.ingestion.column_mapping import ColumnMapping, Name, Strict
@@ -29,6 +30,19 @@ class Unpivot(Strict):
     value: Name
 
 
+class Personal(Strict):
+    """Which of a feed's columns say who somebody is. They are kept encrypted, so that a person can be erased.
+
+    Attributes:
+        subject: The contract's column that names the person, e.g. ``customer_id``; in what is kept a pseudonym stands
+            there.
+        columns: Further columns of the contract that say who it is. The provider's own are so by their role.
+    """
+
+    subject: Name
+    columns: tuple[Name, ...] = ()
+
+
 class Feed(Strict):
     """One set of files that fill a contract, and how.
 
@@ -42,6 +56,7 @@ class Feed(Strict):
         unpivot: How wide rows become long ones.
         columns: Contract column to where it comes from.
         roles: An open contract's further columns by role: name to source column.
+        personal: Which columns say who somebody is.
     """
 
     files: Name
@@ -53,6 +68,7 @@ class Feed(Strict):
     unpivot: Unpivot | None = None
     columns: dict[str, ColumnMapping]
     roles: dict[Role, dict[Name, Name]] | None = None
+    personal: Personal | None = None
 
     @property
     def pattern(self) -> FilePattern:
@@ -64,6 +80,14 @@ class Feed(Strict):
         """``columns`` and, behind them, the provider's own."""
         own = {name: column for columns in (self.roles or {}).values() for name, column in columns.items()}
         return self.columns | {name: ColumnMapping(column=own[name]) for name in sorted(own)}
+
+    @property
+    def personal_columns(self) -> PersonalColumns | None:
+        """The contract's and the provider's own columns that say who somebody is; None where nothing does."""
+        if self.personal is None:
+            return None
+        own = sorted((self.roles or {}).get(Role.PERSONAL, {}))
+        return PersonalColumns(self.personal.subject, (*self.personal.columns, *own))
 
     @property
     def name_parts(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ledgerline.core.contracts import CONTRACTS, DatasetContract, Role
+from ledgerline.core.contracts import CONTRACTS, ColumnType, DatasetContract, Role
 from pipelines.ingestion.column_mapping import ROW_NUMBER_PLACE
 from pipelines.ingestion.column_rules import after_problems, column_problems
 from pipelines.ingestion.file_pattern import FileFormat, FilePattern, format_of
@@ -38,6 +38,7 @@ def _feed_problems(feed: Feed, contract: DatasetContract) -> Iterator[str]:
     yield from _file_problems(feed, pattern)
     yield from _unpivot_problems(feed)
     yield from _role_problems(feed, contract)
+    yield from _personal_problems(feed, contract)
     if not any(source_columns(mapped, feed) for mapped in feed.all_columns.values()):
         yield "columns: nothing comes out of the files; name at least one source column"
     for unknown in feed.columns.keys() - set(contract.column_names):
@@ -95,6 +96,23 @@ def _role_problems(feed: Feed, contract: DatasetContract) -> Iterator[str]:
     for name, role in named:
         if name in contract.column_names:
             yield f"roles.{role}.{name}: {contract.name} has a column of that name; give it another"
+
+
+def _personal_problems(feed: Feed, contract: DatasetContract) -> Iterator[str]:
+    if feed.personal is None:
+        if (feed.roles or {}).get(Role.PERSONAL):
+            yield f"personal: missing; say by `subject:` which column of {contract.name} names the person"
+        return
+    texts = [column.name for column in contract.columns if column.type is ColumnType.STRING]
+    named = [("subject", feed.personal.subject), *(("columns", name) for name in feed.personal.columns)]
+    for key, name in named:
+        mapped = feed.columns.get(name)
+        if name not in texts:
+            yield f"personal.{key}: {name!r} is no text column of {contract.name}; those are: {', '.join(texts)}"
+        elif mapped is None or not source_columns(mapped, feed):
+            yield f"personal.{key}: {name!r} is filled from no column of the files"
+    if len({name for _, name in named}) < len(named):
+        yield "personal: a column is named twice"
 
 
 def _disagreements(feeds: tuple[Feed, ...]) -> Iterator[str]:

@@ -25,6 +25,7 @@ class UnreadableReason(StrEnum):
     NOT_A_SESSION = "not_a_session"  # a date on which the exchange was closed
     NO_TIME_ZONE = "no_time_zone"  # a local time, and the mapping names no zone
     NOT_ONE_INSTANT = "not_one_instant"  # a local time that the clock change skips or repeats
+    SUBJECT_ERASED = "subject_erased"  # about a person whose data was erased: nothing of it is kept again
     OUT_OF_RANGE = "out_of_range"  # well formed, but beyond 64 bits or the years 1 to 9999
 
 

@@ -70,6 +70,10 @@ class Source(Protocol):
         """
         ...
 
+    def is_personal(self, file: SourceFile) -> bool:
+        """Whether any feed that reads the file says that it holds personal data."""
+        ...
+
     def digest(self, file: SourceFile) -> StableBytes:
         """Hash a file's present bytes.
 
@@ -136,6 +140,10 @@ class FolderSource:
         if absent and (not self.mapped.partial or len(absent) == len(found)):
             raise NoSourceFiles(f"{dataset}: no file below {self.folder} is called {' or '.join(absent)}")
         return [FeedFile(file, feed) for feed, files in found for file in files]
+
+    def is_personal(self, file: SourceFile) -> bool:
+        """Whether any feed that reads the file says that it holds personal data."""
+        return any(feed.personal and feed.pattern.fits(file.path) for feed in self.mapped.feeds())
 
     def digest(self, file: SourceFile) -> StableBytes:
         """Hash a file's present bytes; see :class:`Source`."""

@@ -108,6 +108,7 @@ async def _answer(job: ScoringJob, question: Question, request: Request) -> Resp
 def _responses(answer: type[BaseModel], conflict: str) -> dict[int | str, dict[str, Any]]:
     said: Mapping[int, str] = {
         409: conflict,
+        410: "It is about a person who was erased, of whom nothing may be kept.",
         413: "The body is too large.",
         422: "A field is missing, malformed or out of range; each is named.",
         500: "The answer on record was changed since, and is not given again.",

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from feature_store.table_view import TableView
 from ledgerline.audit import Ledger
+from ledgerline.core.contracts import APPLICATIONS
 from ledgerline.decisions.admission import Admitted, admit
 from ledgerline.decisions.bundle import BundleRefused, RefusalReason
 from ledgerline.decisions.credit import (
@@ -18,8 +19,9 @@ from ledgerline.decisions.credit import (
 from ledgerline.decisions.credit.application import checked, features_of
 from ledgerline.decisions.credit.policy import POLICY_FILE
 from ledgerline.decisions.deployment import Deployment
+from ledgerline.services.scoring.concealing import Concealing
 from ledgerline.services.scoring.credit_schema import CreditRequest
-from ledgerline.services.scoring.serving import Judgement, QuestionRefused, Serving
+from ledgerline.services.scoring.serving import Judgement, QuestionRefused, Serving, concealing_of
 
 
 class CreditServing(Serving):
@@ -29,13 +31,17 @@ class CreditServing(Serving):
         deployment: As recorded.
         admitted: Its bundle.
         project: Where the credit policy lies.
+        concealing: How who an application is about is kept from the record.
     """
 
     family: ClassVar[str] = FAMILY
+    dataset: ClassVar[str] = APPLICATIONS.name
     remembers: ClassVar[bool] = False
 
-    def __init__(self, deployment: Deployment, admitted: Admitted, project: Path) -> None:
-        super().__init__(deployment, admitted)
+    def __init__(
+        self, deployment: Deployment, admitted: Admitted, project: Path, concealing: Concealing | None = None
+    ) -> None:
+        super().__init__(deployment, admitted, concealing)
         if not isinstance(admitted.view, TableView):
             raise BundleRefused(RefusalReason.FEATURES_DIFFER, f"{admitted.view.name} is no view over applications")
         self._view = admitted.view
@@ -91,7 +97,8 @@ def load_credit(ledger: Ledger, deployment: Deployment, *, beside: Serving | Non
     """
     environment = ledger.settings.profile.value
     admitted = admit(ledger, deployment.bundle, environment=environment, at=ledger.clock.now())
-    return CreditServing(deployment, admitted, ledger.settings.project)
+    concealing = concealing_of(ledger, CreditServing.dataset, admitted.feature_version)
+    return CreditServing(deployment, admitted, ledger.settings.project, concealing)
 
 
 def _bytes(project: Path) -> bytes | None:

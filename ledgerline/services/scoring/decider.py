@@ -47,7 +47,7 @@ class Answer:
     """An answer that is on record.
 
     Attributes:
-        body: Canonical JSON, as recorded.
+        body: Canonical JSON, as recorded, but for the id of a person, for whom a pseudonym is recorded.
         verdict: What it says in a word, for counting; None where it was given before.
     """
 
@@ -208,8 +208,12 @@ class Decider:
 
     def _decide(self, transaction: Connection, asked: _Asked) -> Answer | Exception:
         """Decide on one request and write it down; what it asks wrongly is its own outcome, not the batch's."""
-        question = asked.question
-        serving = self._serving[question.family]
+        serving = self._serving[asked.question.family]
+        try:
+            kept = serving.conceal(transaction, asked.question, asked.body)
+        except LedgerlineError as refusal:
+            return refusal
+        question = kept.question
         try:
             before = find_decision(transaction, decision_id(question.family, question.subject))
         except DecisionChanged as changed:
@@ -218,10 +222,10 @@ class Decider:
         if before is not None:
             if not question.repeats(before):
                 return AlreadyDecided(
-                    f"{question.subject_field} {question.subject} was decided on as {before.decision_id} with other "
-                    f"content; something new needs a new {question.subject_field}"
+                    f"{question.subject_field} {asked.question.subject} was decided on as {before.decision_id} with "
+                    f"other content; something new needs a new {question.subject_field}"
                 )
-            return Answer(before.answer_bytes, None)
+            return Answer(kept.given(before.answer_bytes, asked.question), None)
         now = self._ledger.clock.now()
         try:
             judgement = serving.judge(question, now)
@@ -241,7 +245,8 @@ class Decider:
         new = NewDecision(
             family=question.family,
             subject=question.subject,
-            body=asked.body,
+            body=kept.body,
+            person=kept.person,
             event=judgement.event,
             vector=judgement.vector,
             answer=answer,
@@ -251,7 +256,7 @@ class Decider:
         )
         body = record_decision(self._ledger, transaction, new)
         serving.remember(judgement.event)
-        return Answer(body, judgement.verdict)
+        return Answer(kept.given(body, asked.question), judgement.verdict)
 
 
 def _settle(batch: Sequence[_Asked], outcomes: Sequence[Answer | Exception]) -> None:

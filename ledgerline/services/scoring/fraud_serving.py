@@ -10,15 +10,17 @@ import polars as pl
 from feature_store.view import FeatureView
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import parse_instant
+from ledgerline.core.contracts import TRANSACTIONS
 from ledgerline.decisions.admission import Admitted, admit
 from ledgerline.decisions.bundle import BundleRefused, RefusalReason
 from ledgerline.decisions.deployment import Deployment
 from ledgerline.decisions.fraud import FAMILY, FraudModel
 from ledgerline.decisions.fraud_answer import judge_payment
 from ledgerline.decisions.record import decisions_after
+from ledgerline.services.scoring.concealing import Concealing
 from ledgerline.services.scoring.live_features import LiveFeatures
 from ledgerline.services.scoring.schema import ScoreRequest
-from ledgerline.services.scoring.serving import Judgement, Serving
+from ledgerline.services.scoring.serving import Judgement, Serving, concealing_of
 
 
 class FraudServing(Serving):
@@ -29,13 +31,22 @@ class FraudServing(Serving):
         admitted: Its bundle.
         features: Online features; they change with every decision.
         observed: Sequence of the last recorded decision that the features hold.
+        concealing: How who a payment is about is kept from the record.
     """
 
     family: ClassVar[str] = FAMILY
+    dataset: ClassVar[str] = TRANSACTIONS.name
     remembers: ClassVar[bool] = True
 
-    def __init__(self, deployment: Deployment, admitted: Admitted, features: LiveFeatures, observed: int) -> None:
-        super().__init__(deployment, admitted)
+    def __init__(
+        self,
+        deployment: Deployment,
+        admitted: Admitted,
+        features: LiveFeatures,
+        observed: int,
+        concealing: Concealing | None = None,
+    ) -> None:
+        super().__init__(deployment, admitted, concealing)
         self.feature_version = admitted.feature_version
         self.features = features
         self.observed = observed
@@ -80,8 +91,9 @@ def load_fraud(ledger: Ledger, deployment: Deployment, *, beside: Serving | None
     environment = ledger.settings.profile.value
     admitted = admit(ledger, deployment.bundle, environment=environment, at=ledger.clock.now())
     if isinstance(beside, FraudServing) and beside.feature_version == admitted.feature_version:
-        return FraudServing(deployment, admitted, beside.features, beside.observed)
-    return FraudServing(deployment, admitted, *_features(ledger, admitted))
+        return FraudServing(deployment, admitted, beside.features, beside.observed, beside.concealing)
+    concealing = concealing_of(ledger, FraudServing.dataset, admitted.feature_version)
+    return FraudServing(deployment, admitted, *_features(ledger, admitted), concealing)
 
 
 def _features(ledger: Ledger, admitted: Admitted) -> tuple[LiveFeatures, int]:

@@ -12,6 +12,7 @@ from ledgerline.audit import Ledger
 from ledgerline.core.clock import instant_text
 from ledgerline.decisions.record import DecisionChanged
 from ledgerline.decisions.schema import ensure_tables
+from ledgerline.services.scoring.concealing import SubjectErased
 from ledgerline.services.scoring.credit_serving import CreditServing, load_credit
 from ledgerline.services.scoring.decider import AlreadyDecided, Answer, Decider, NothingServes, NotRecorded, Overloaded
 from ledgerline.services.scoring.fraud_serving import FraudServing, load_fraud
@@ -80,6 +81,8 @@ class ScoringJob:
             return problem_response(409, "already_decided", str(conflict))
         except DecisionChanged as changed:
             return problem_response(500, "record_changed", str(changed))
+        except SubjectErased as erased:
+            return problem_response(410, "subject_erased", str(erased))
         except QuestionRefused as refused:
             return _refused(refused.fields)
         except OutOfSpan as outside:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from sqlalchemy.engine import Connection
+
 from ledgerline.audit import Ledger
+from ledgerline.audit.personal import personal_columns, personal_data
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.admission import Admitted
 from ledgerline.decisions.deployment import Deployment
 from ledgerline.decisions.record import RecordedDecision
+from ledgerline.services.scoring.concealing import Concealed, Concealing
 
 
 class QuestionRefused(LedgerlineError):
@@ -77,16 +81,20 @@ class Serving(ABC):
 
     Attributes:
         family: Whose it is.
+        dataset: The contract whose columns its requests fill.
         remembers: Whether an answer depends on the answers before it.
         deployment: As recorded.
         name: Family and version, for people.
         approved_until: When the first of the approvals lapses, UTC.
+        concealing: How who a request is about is kept from the record; None where its data say nothing is personal.
     """
 
     family: ClassVar[str]
+    dataset: ClassVar[str]
     remembers: ClassVar[bool]
 
-    def __init__(self, deployment: Deployment, admitted: Admitted) -> None:
+    def __init__(self, deployment: Deployment, admitted: Admitted, concealing: Concealing | None = None) -> None:
+        self.concealing = concealing
         self.deployment = deployment
         self.name = admitted.name
         self.approved_until = min(approval.expires_at for approval in admitted.approvals)
@@ -95,6 +103,14 @@ class Serving(ABC):
     def digest(self) -> str:
         """The bundle's digest."""
         return self.deployment.bundle
+
+    def conceal(self, transaction: Connection, question: Any, body: bytes) -> Concealed:
+        """Return a request as it is kept.
+
+        Raises:
+            SubjectErased: It is about a person who was erased.
+        """
+        return self.concealing.conceal(transaction, question, body) if self.concealing else Concealed(question, body)
 
     @abstractmethod
     def judge(self, question: Any, now: datetime) -> Judgement:
@@ -117,3 +133,12 @@ class Serving(ABC):
     def is_outdated(self, ledger: Ledger) -> bool:
         """Whether what it decides by, besides the deployment, has changed since it was loaded."""
         return False
+
+
+def concealing_of(ledger: Ledger, dataset: str, feature_version: str) -> Concealing | None:
+    """Return how requests of a dataset are kept, as the data were that a model's features are made from.
+
+    The two must agree: features that know a person by a pseudonym are asked for by the pseudonym.
+    """
+    columns = personal_columns(ledger.log, dataset, feature_version)
+    return Concealing(personal_data(ledger.log, ledger.settings), dataset, columns) if columns else None

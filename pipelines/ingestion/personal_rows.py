@@ -1,0 +1,118 @@
+"""Keep a file with personal data sealed, and put pseudonyms and sealed texts into the rows that are made from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from ledgerline.audit import Ledger
+from ledgerline.audit.personal import PersonalColumns, PersonalData, Subject, personal_data
+from ledgerline.audit.sealing import seal_file, seal_text
+from pipelines.ingestion.landing_evidence import KeptBytes
+from pipelines.ingestion.reasons import UnreadableReason
+from pipelines.ingestion.stable_read import FileLeft, StableBytes
+from pipelines.ingestion.typed_rows import ROW_NUMBER, TypedRows, unreadable_rows
+
+_WITHHELD = "(withheld: it may say who somebody is)"
+
+
+@dataclass
+class SealedLanding:
+    """The landing of one file that holds personal data.
+
+    Attributes:
+        ledger: The installation.
+        dataset: The contract's name.
+        columns: Which of its columns say who somebody is; None where only another dataset of the same file has such.
+        content: The file's bytes, as received.
+    """
+
+    ledger: Ledger
+    dataset: str
+    columns: PersonalColumns | None
+    content: StableBytes
+    _untold: int = field(default=0, init=False)
+
+    @cached_property
+    def _data(self) -> PersonalData:
+        return personal_data(self.ledger.log, self.ledger.settings)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """By what the file is known again."""
+        return self._data.fingerprint(self.content.sha256)
+
+    def keep(self, raw: Path, scratch: Path) -> KeptBytes:
+        """Put the file's sealed bytes into the object store.
+
+        Raises:
+            FileLeft: Its key was destroyed when somebody in it was erased.
+        """
+        with self.ledger.log.transaction() as transaction:
+            key = self._data.file_key(transaction, self.fingerprint)
+        if key is None:
+            raise FileLeft("was landed before, and somebody in it has been erased since; it is not kept again")
+        sealed = scratch / "sealed"
+        seal_file(key, raw, sealed)
+        sha256 = self.ledger.objects.put_file(sealed)
+        sealed.unlink()
+        return KeptBytes(sha256, self.content.size, self.fingerprint)
+
+    def protected(self, runs: Iterator[TypedRows]) -> Iterator[TypedRows]:
+        """Yield the rows with nothing in them that says who somebody is.
+
+        Rows of persons who were erased become unreadable ones, without their content.
+        """
+        for run in runs:
+            self._untold += run.unreadable.height
+            yield self._protected(run) if self.columns else run
+
+    def finish(self) -> None:
+        """Keep, once every row was read, that every person in the file is known to be in it."""
+        if self.columns and not self._untold:
+            with self.ledger.log.transaction() as transaction:
+                self._data.all_told(transaction, self.fingerprint)
+
+    def _protected(self, run: TypedRows) -> TypedRows:
+        columns = self.columns
+        assert columns is not None  # noqa: S101 (the caller has looked)
+        named = run.rows[columns.subject]
+        subjects = self._subjects(columns.subject, named.drop_nulls().unique(maintain_order=True).to_list())
+        erased = named.is_in([name for name, subject in subjects.items() if subject.is_erased]).fill_null(value=False)
+        rows = run.rows.filter(~erased)
+        names = rows[columns.subject]
+        pseudonyms = pl.Series(names.name, [_pseudonym(subjects, name) for name in names], dtype=pl.String)
+        sealed = [self._sealed(rows[column], names, subjects) for column in columns.others]
+        lost = unreadable_rows(
+            [
+                (number, columns.subject, None, UnreadableReason.SUBJECT_ERASED)
+                for number in run.rows.filter(erased)[ROW_NUMBER]
+            ]
+        )
+        shown = run.unreadable.with_columns(
+            pl.when(pl.col("value").is_not_null()).then(pl.lit(_WITHHELD)).alias("value")
+        )
+        return replace(
+            run, rows=rows.with_columns(pseudonyms, *sealed), unreadable=pl.concat([shown, lost]).sort(ROW_NUMBER)
+        )
+
+    def _subjects(self, column: str, names: list[str]) -> dict[str, Subject]:
+        with self.ledger.log.transaction() as transaction:
+            subjects = self._data.subjects(transaction, column, names)
+            self._data.enter_in_file(transaction, self.fingerprint, (each.pseudonym for each in subjects.values()))
+        return subjects
+
+    def _sealed(self, values: pl.Series, names: pl.Series, subjects: dict[str, Subject]) -> pl.Series:
+        """Encrypt a column, each value under its person's key; one of nobody is left to the sealed file alone."""
+        place = f"{self.dataset}.{values.name}"
+        found = []
+        for value, name in zip(values, names, strict=True):
+            key = subjects[name].key if name is not None else None
+            found.append(seal_text(key, value, place) if key is not None and value is not None else None)
+        return pl.Series(values.name, found, dtype=pl.String)
+
+
+def _pseudonym(subjects: dict[str, Subject], name: str | None) -> str | None:
+    return subjects[name].pseudonym if name is not None else None
