@@ -10,7 +10,7 @@ from ledgerline.audit.entry import decode_entry
 from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
 from ledgerline.audit.ledger import Ledger
 from ledgerline.audit.log import EvidenceLog
-from ledgerline.audit.personal import SEALED_FILE, SUBJECT, SUBJECT_IN_FILE, PersonalData, personal_data
+from ledgerline.audit.personal import SEALED_FILE, SUBJECT, SUBJECT_IN_FILE, PersonalData, Subject, personal_data
 from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
@@ -37,6 +37,47 @@ class Erasure:
     pseudonym: str
     files: tuple[str, ...]
     leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """What the installation can say of a person.
+
+    Attributes:
+        pseudonym: What stands for them in all that is kept.
+        column: The column that names them; empty once erased.
+        identifier: How; empty once erased.
+        erased_at: When they were erased, ISO 8601 UTC; None if they were not.
+        erased_by: By whom.
+    """
+
+    pseudonym: str
+    column: str = ""
+    identifier: str = ""
+    erased_at: str | None = None
+    erased_by: str = ""
+
+
+def known_person(ledger: Ledger, name: str) -> KnownPerson:
+    """Say who somebody is.
+
+    Args:
+        ledger: The installation.
+        name: ``COLUMN=IDENTIFIER`` or a pseudonym.
+
+    Raises:
+        UnknownSubject: Nobody is called so.
+        PersonalKeyRefused: The installation's key cannot be read.
+    """
+    data = personal_data(ledger.log, ledger.settings)
+    with ledger.log.reading() as connection:
+        subject = _subject(data, connection, name)
+        named = data.identifier(connection, subject.pseudonym)
+    if named is not None:
+        return KnownPerson(subject.pseudonym, *named)
+    erased = erasure_of(ledger.log, subject.pseudonym)
+    at, by = (erased.detail["erased_at"], erased.detail["erased_by"]) if erased else ("an unknown time", "nobody")
+    return KnownPerson(subject.pseudonym, erased_at=at, erased_by=by)
 
 
 def erasable(ledger: Ledger, name: str) -> Erasure:
@@ -111,12 +152,17 @@ def unfinished_erasures(connection: Connection) -> Iterator[tuple[int, str]]:
         yield 1, f"the key of {pseudonym} was destroyed without an erasure on record"
 
 
-def _pseudonym(data: PersonalData, connection: Connection, name: str) -> str:
+def _subject(data: PersonalData, connection: Connection, name: str) -> Subject:
     column, is_pair, identifier = name.partition("=")
     subject = data.known(connection, column, identifier) if is_pair else data.called(connection, name)
     if subject is None:
         hint = "" if is_pair else "; give COLUMN=IDENTIFIER, e.g. customer_id=596"
         raise UnknownSubject(f"nobody here is called {name}{hint}")
+    return subject
+
+
+def _pseudonym(data: PersonalData, connection: Connection, name: str) -> str:
+    subject = _subject(data, connection, name)
     if subject.is_erased:
         raise AlreadyErased(f"{name} was erased already; nothing about them can be read")
     return subject.pseudonym

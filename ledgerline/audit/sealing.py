@@ -155,8 +155,12 @@ def unseal_file(key: bytes, source: Path, into: Path) -> None:
 
 
 def _chunks(sealed: BinaryIO) -> Iterator[bytes]:
-    while length := sealed.read(_LENGTH_BYTES):
-        yield sealed.read(int.from_bytes(length, "big"))
+    while prefix := sealed.read(_LENGTH_BYTES):
+        length = int.from_bytes(prefix, "big")
+        content = sealed.read(length)
+        if len(content) != length or len(prefix) != _LENGTH_BYTES:
+            raise Unopened("a sealed file does not open: it was cut or changed")
+        yield content
 
 
 def _each_with_next(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes | None]]:

@@ -134,6 +134,7 @@ KINDS = frozenset(
         "release",
         "halt",
         "monitoring",
+        "erasure",
     }
 )
 """What an entry may stand for."""

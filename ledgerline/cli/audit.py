@@ -1,4 +1,4 @@
-"""Verbs that an auditor asks the evidence with: trace, impact, live-at, history, replay, verify, export."""
+"""Verbs that an auditor asks the evidence with: trace, impact, live-at, history, replay, verify."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,6 +26,7 @@ from ledgerline.audit.trace import resolve
 from ledgerline.audit.trace import trace as walk_back
 from ledgerline.audit.verify import Trust, Verification, check_log
 from ledgerline.audit.witness import Published
+from ledgerline.cli.erase import erase, person
 from ledgerline.cli.evidence import essence, show_steps
 from ledgerline.cli.export import export
 from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger
@@ -50,6 +51,8 @@ Name = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this file's verbs to the command."""
     audit.command()(export)
+    audit.command()(erase)
+    audit.command()(person)
     app.add_typer(audit, name="audit", rich_help_panel="Evidence")
 
 
@@ -152,7 +155,8 @@ def replay(
     if as_json:
         OUT.print_json(json.dumps(asdict(outcome)))
     elif outcome.identical:
-        OUT.print(f"[green]decision {outcome.decision_id[:_SHOWN_DIGITS]}: decided again, the same[/green]")
+        erased = f"; erased: whom it was about, at {outcome.erased}, with the request" if outcome.erased else ""
+        OUT.print(f"[green]decision {outcome.decision_id[:_SHOWN_DIGITS]}: decided again, the same{erased}[/green]")
     else:
         OUT.print(f"[red]decision {outcome.decision_id[:_SHOWN_DIGITS]}: {escape(str(outcome.difference))}[/red]")
     if not outcome.identical:

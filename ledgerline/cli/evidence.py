@@ -139,6 +139,7 @@ _ESSENCE = {
     Kind.VENUE_EVENT: "the venue says {i[status]} of {i[client_order_id]}",
     Kind.RELEASE: "released by {i[person]}: {i[reason]}",
     Kind.HALT: "{i[action]} by {i[person]}: {i[reason]}",
+    Kind.ERASURE: "{i[subject]} erased by {d[erased_by]} at {d[erased_at]}: {d[reason]}",
     Kind.MONITORING: "{i[exceeded]} limits exceeded, at {d[looked_at]}",
 }
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.audit.entry import EntryMalformed, decode_entry
+from ledgerline.audit.erasure import unfinished_erasures
 from ledgerline.audit.leaf import Leaf
 from ledgerline.audit.schema import LEAF
 from ledgerline.audit.verify import Check, Finding, Problem
@@ -50,6 +51,8 @@ def leaf_checks(ledger: Ledger) -> Mapping[Kind, Check]:
 def check_effects(ledger: Ledger, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
     """Yield every row that is not what its leaf says or has none, and every leaf whose row is gone.
 
+    Likewise erasures after which a key is there, and keys that no erasure destroyed.
+
     Args:
         ledger: The installation.
         progress: Called with the number of rows read so far.
@@ -71,6 +74,8 @@ def check_effects(ledger: Ledger, progress: Callable[[int], None] | None = None)
             lost = sa.select(LEAF.c.sequence, LEAF.c.id).where(LEAF.c.kind == kind.value, ~beside)
             for row in connection.execute(lost):
                 yield Finding(row.sequence, Problem.EFFECT, f"the row of {kind} {row.id} is gone")
+        for sequence, problem in unfinished_erasures(connection):
+            yield Finding(sequence, Problem.EFFECT, problem)
         for row in connection.execute(sa.select(REQUEST_BODY.c.sha256, REQUEST_BODY.c.body)):
             if sha256_bytes(row.body) != row.sha256:
                 name = Leaf(Kind.REQUEST, {"sha256": row.sha256}).id

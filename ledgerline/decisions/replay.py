@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledgerline.audit import Ledger
+from ledgerline.audit.erasure import erasure_of
 from ledgerline.core.identity import canonical_json, sha256_bytes
 from ledgerline.decisions.bundle import Bundle, load_bundle
 from ledgerline.decisions.record import RecordedDecision, UnknownDecision, get_decision, request_body
@@ -18,11 +19,14 @@ class Replay:
         decision_id: Which decision.
         identical: Whether the recorded bytes still hash to what the log holds, and the model decides the same.
         difference: What differs, for a person; None when nothing does.
+        erased: When the person whom it was about was erased, ISO 8601 UTC; None if nobody was. The request can no
+            longer be read then: the features and the answer, under a pseudonym, are what was compared.
     """
 
     decision_id: str
     identical: bool
     difference: str | None
+    erased: str | None = None
 
 
 def replay(ledger: Ledger, decision_id: str) -> Replay:
@@ -41,7 +45,15 @@ def replay(ledger: Ledger, decision_id: str) -> Replay:
     if difference is None:
         again = _decide_again(load_bundle(ledger.objects, recorded.bundle), recorded)
         difference = _first_difference(recorded.answer, again)
-    return Replay(recorded.decision_id, difference is None, difference)
+    return Replay(recorded.decision_id, difference is None, difference, _erased(ledger, recorded))
+
+
+def _erased(ledger: Ledger, recorded: RecordedDecision) -> str | None:
+    """Return when the person behind a decision was erased, or None."""
+    leaf = ledger.log.find(recorded.leaf)
+    person = leaf.detail.get("person") if leaf else None
+    erasure = erasure_of(ledger.log, person) if person else None
+    return str(erasure.detail["erased_at"]) if erasure else None
 
 
 def _decide_again(bundle: Bundle, recorded: RecordedDecision) -> Mapping[str, Any]:

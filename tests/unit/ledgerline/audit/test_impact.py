@@ -48,6 +48,7 @@ def test_everything_below_a_raw_file_is_counted_by_kind(log: EvidenceLog, line, 
         Kind.VENUE_EVENT: 4,
         Kind.RELEASE: 1,
         Kind.MONITORING: 1,
+        Kind.ERASURE: 1,
     }
     for kind, count in found.counts.items():
         assert len(set(found.ids(kind))) == count

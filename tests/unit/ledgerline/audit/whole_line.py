@@ -173,4 +173,6 @@ def whole_line(log: EvidenceLog, number: int, *, family: str = "price") -> Line:
     halt = {"action": "halt", "person": "maria", "reason": f"odd prices {number}"}
     line.add("halt", Leaf(Kind.HALT, {**halt, "follows": None}))
     line.add("clear", Leaf(Kind.HALT, {**halt, "action": "clear", "follows": line.ids["halt"]}), ("halt", "follows"))
+    erased = {"subject": f"person-{number}", "files": [line.ids["raw 0"]]}
+    line.add("erasure", Leaf(Kind.ERASURE, erased, {"erased_by": "maria", "reason": "asked"}), ("raw 0", "raw"))
     return line

@@ -1,0 +1,226 @@
+"""Landing files with personal data: what is kept tells nobody who it is about, and an erased person stays erased."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from ledgerline.audit import Kind, Ledger
+from ledgerline.audit.erasure import erase
+from ledgerline.audit.personal import SEALED_FILE, SUBJECT, personal_data
+from ledgerline.audit.sealing import Unopened, unseal_file, unseal_text
+from ledgerline.core.errors import LedgerlineError
+from ledgerline.core.identity import sha256_file
+from ledgerline.core.settings import Settings
+from ledgerline.decisions.effects import check_effects
+from pipelines.ingestion import land
+from pipelines.ingestion.mapping_file import load_mapping
+
+Deliver = Callable[..., Path]
+Landed = Callable[[str], pl.DataFrame]
+Unreadable = Callable[[str], list[tuple[object, ...]]]
+
+PERSONAL = """
+    personal:
+      subject: customer_id
+      columns: [terminal_id]
+"""
+ROWS = (
+    "t1,card-anna,shop-north,0.29,2024-01-05T10:00:00Z\n"
+    "t2,card-bela,shop-south,57.16,2024-01-05T11:00:00Z\n"
+    "t3,card-anna,shop-south,8.00,2024-01-05T12:00:00Z\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def declared(data: Path) -> None:
+    """The shop's mapping says that its cards are persons, and its shops tell who they are."""
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text().rstrip() + PERSONAL)
+
+
+def everything_kept(ledger: Ledger) -> Iterator[bytes]:
+    """Yield every byte below the installation's home, but for the key itself."""
+    for path in ledger.settings.home.rglob("*"):
+        if path.is_file():
+            yield path.read_bytes()
+
+
+def test_one_person_has_one_pseudonym_wherever_they_appear(ledger: Ledger, deliver: Deliver, landed_rows: Landed):
+    deliver("2024-01-05", ROWS)
+    deliver("2024-01-06", "t4,card-anna,shop-north,1.00,2024-01-06T10:00:00Z\n")
+    first, second = (landed_rows(batch) for batch in land(ledger, "transactions").batches)
+    anna, bela, again = first["customer_id"]
+    assert anna == again == second["customer_id"][0] != bela
+    assert all(name.startswith("person-") for name in (anna, bela))
+    assert first.drop("customer_id", "terminal_id").rows() == [
+        (number, f"t{number}", amount, "EUR", at, at)
+        for number, amount, at in zip((1, 2, 3), (29, 5716, 800), first["event_time"], strict=True)
+    ]
+
+
+def test_nothing_that_is_kept_says_who_it_is_about(ledger: Ledger, deliver: Deliver):
+    deliver("2024-01-05", ROWS + "t9,card-anna,shop-north,much,2024-01-05T10:00:00Z\nt10,card-carl\n")
+    land(ledger, "transactions")
+    for kept in everything_kept(ledger):
+        assert not [name for name in (b"card-anna", b"card-bela", b"card-carl", b"shop-north") if name in kept]
+
+
+def test_whoever_holds_the_keys_reads_it_all_again(
+    ledger: Ledger, deliver: Deliver, landed_rows: Landed, tmp_path: Path
+):
+    path = deliver("2024-01-05", ROWS)
+    (batch,) = land(ledger, "transactions").batches
+    data, leaf, rows = personal_data(ledger.log, ledger.settings), ledger.log.get(batch), landed_rows(batch)
+    assert leaf.identity["personal"] == {"subject": "customer_id", "others": ["terminal_id"]}
+    with ledger.log.transaction() as transaction:
+        assert data.identifier(transaction, rows["customer_id"][0]) == ("customer_id", "card-anna")
+        anna = data.called(transaction, rows["customer_id"][0])
+        file_key = data.file_key(transaction, data.fingerprint(sha256_file(path)))
+    assert anna is not None
+    assert anna.key is not None
+    assert file_key is not None
+    assert unseal_text(anna.key, rows["terminal_id"][0], "transactions.terminal_id") == "shop-north"
+    with ledger.objects.local(leaf.identity["raw"]) as sealed:
+        unseal_file(file_key, sealed, tmp_path / "opened.csv")
+    assert (tmp_path / "opened.csv").read_bytes() == path.read_bytes()
+
+
+def test_sealed_content_opens_only_where_it_belongs(ledger: Ledger, deliver: Deliver, landed_rows: Landed):
+    deliver("2024-01-05", ROWS)
+    (batch,) = land(ledger, "transactions").batches
+    rows, data = landed_rows(batch), personal_data(ledger.log, ledger.settings)
+    with ledger.log.reading() as connection:
+        anna, bela = (data.called(connection, rows["customer_id"][number]) for number in (0, 1))
+    for person, place in ((bela, "transactions.terminal_id"), (anna, "transactions.currency")):
+        assert person is not None
+        assert person.key is not None
+        with pytest.raises(Unopened, match="does not open"):
+            unseal_text(person.key, rows["terminal_id"][0], place)
+
+
+def test_the_same_file_lands_once_and_a_second_installation_knows_nobody_of_the_first(
+    ledger: Ledger, deliver: Deliver, landed_rows: Landed, tmp_path: Path
+):
+    deliver("2024-01-05", ROWS)
+    (batch,) = land(ledger, "transactions").batches
+    assert land(ledger, "transactions").new == ()
+    other = Ledger.open(Settings(home=tmp_path / "other", data=ledger.settings.data), ledger.clock)
+    (foreign,) = land(other, "transactions").batches
+    assert other.log.get(foreign).identity["fingerprint"] != ledger.log.get(batch).identity["fingerprint"]
+    with other.objects.local(other.log.get(foreign).identity["rows_object"]) as path:
+        assert set(pl.read_parquet(path)["customer_id"]).isdisjoint(landed_rows(batch)["customer_id"])
+
+
+def test_an_erased_person_is_gone_from_the_files_and_the_others_are_not(
+    ledger: Ledger, deliver: Deliver, landed_rows: Landed
+):
+    both, other = deliver("2024-01-05", ROWS), "t4,card-bela,shop-south,1.00,2024-01-06T10:00:00Z\n"
+    alone = deliver("2024-01-06", other)
+    batches = land(ledger, "transactions").batches
+    raw = [ledger.log.get(batch).identity["raw"] for batch in batches]
+    done = erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    assert done.files == (raw[0],)
+    data, rows = personal_data(ledger.log, ledger.settings), landed_rows(batches[0])
+    with ledger.log.transaction() as transaction:
+        assert data.file_key(transaction, data.fingerprint(sha256_file(both))) is None
+        assert data.file_key(transaction, data.fingerprint(sha256_file(alone))) is not None
+        assert data.identifier(transaction, rows["customer_id"][0]) is None
+        assert data.identifier(transaction, rows["customer_id"][1]) == ("customer_id", "card-bela")
+    erasure = ledger.log.get(str(done.leaf))
+    assert erasure.identity["subject"] == done.pseudonym == rows["customer_id"][0]
+    assert [parent.identity["sha256"] for _, parent in ledger.log.parents(erasure.id)] == [raw[0]]
+    assert list(check_effects(ledger)) == []
+
+
+def test_a_file_that_is_still_there_is_not_landed_again_after_an_erasure(ledger: Ledger, deliver: Deliver):
+    deliver("2024-01-05", ROWS)
+    before = land(ledger, "transactions").batches
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    report = land(ledger, "transactions")
+    assert (report.batches, report.new, report.left) == (before, (), ())
+
+
+def test_new_rows_of_an_erased_person_are_withheld_and_counted(
+    ledger: Ledger, deliver: Deliver, landed_rows: Landed, unreadable: Unreadable
+):
+    deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    more = ROWS + "t4,card-carl,shop-north,1.00,2024-01-06T10:00:00Z\n"
+    deliver("2024-01-06", more)
+    (batch,) = land(ledger, "transactions").new
+    assert landed_rows(batch)["transaction_id"].to_list() == ["t2", "t4"]
+    assert unreadable(batch) == [
+        (1, "customer_id", None, "subject_erased"),
+        (3, "customer_id", None, "subject_erased"),
+    ]
+
+
+def test_an_erasure_takes_every_file_in_which_the_person_may_be(ledger: Ledger, deliver: Deliver):
+    deliver("2024-01-05", "t1,card-anna,shop-north,0.29,2024-01-05T10:00:00Z\n")
+    broken = deliver("2024-01-06", "t2,card-bela,shop-north,1.00,2024-01-06T10:00:00Z\nt3,card-anna\n")
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    data = personal_data(ledger.log, ledger.settings)
+    with ledger.log.transaction() as transaction:
+        assert data.file_key(transaction, data.fingerprint(sha256_file(broken))) is None
+
+
+def test_a_file_that_another_dataset_reads_too_is_sealed_for_both(ledger: Ledger, deliver: Deliver, data: Path):
+    labels = """
+  fraud_labels:
+    files: payments/*_{date}.csv
+    columns:
+      transaction_id: id
+      is_fraud: {column: amount, greater_than: 50}
+      event_time: {column: paid_at, timezone: Europe/Paris}
+      available_at: {after: event_time, delay: 0s}
+"""
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text() + labels)
+    deliver("2024-01-05", ROWS)
+    land(ledger, "fraud_labels")
+    land(ledger, "transactions")
+    assert len(ledger.log.leaves(Kind.RAW_FILE)) == 1
+    assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
+    assert len(erase(ledger, "customer_id=card-anna", person="dana", reason="request 7").files) == 1
+
+
+def test_killed_after_any_effect_it_ends_in_the_rows_of_a_landing_that_was_not(
+    ledger: Ledger, deliver: Deliver, landed_rows: Landed, monkeypatch: pytest.MonkeyPatch
+):
+    deliver("2024-01-05", ROWS)
+    for victim in ("record_raw", "record_batch"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"pipelines.ingestion.landing_evidence.LandingEvidence.{victim}", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                land(ledger, "transactions")
+    (batch,) = land(ledger, "transactions").batches
+    assert landed_rows(batch)["customer_id"].n_unique() == 2
+    with ledger.log.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(SUBJECT)).scalar_one() == 2
+        assert connection.execute(sa.select(SEALED_FILE.c.is_told)).scalars().all() == [True]
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("{subject: amount_minor}", "'amount_minor' is no text column of transactions"),
+        ("{subject: currency}", "'currency' is filled from no column of the files"),
+        ("{subject: customer_id, columns: [customer_id]}", "a column is named twice"),
+        ("{columns: [customer_id]}", "subject: Field required"),
+    ],
+)
+def test_a_declaration_that_cannot_hold_is_refused_by_name(data: Path, said: str, problem: str):
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text().split("    personal:")[0] + f"    personal: {said}\n")
+    with pytest.raises(LedgerlineError, match="the mapping cannot be used") as refused:
+        load_mapping(path)
+    assert problem in str(refused.value)
