@@ -1,6 +1,6 @@
 """A small lender, and a real credit model of its applications on record. Loaded by path from the conftest files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from types import ModuleType
@@ -105,10 +105,16 @@ def trained(as_of: Any, trees: int) -> tuple[bytes, Encoding]:
 
 
 def approved_model(
-    line: ModuleType, ledger: Ledger, *, trees: int = 60, version: int = 1, approver: str = "bob"
+    line: ModuleType,
+    ledger: Ledger,
+    *,
+    trees: int = 60,
+    version: int = 1,
+    approver: str = "bob",
+    accepted: Sequence[str] = (),
 ) -> str:
     """Put a small credit model and all behind it on record, let it pass, and sign for it; return its digest."""
-    digest = _train(line, ledger, trees=trees, version=version)
+    digest = _train(line, ledger, trees=trees, version=version, accepted=accepted)
     line.pass_gates(ledger, digest)
     if key_in_force(ledger, approver) is None:
         create_key(ledger, approver, passphrase=line.PASSPHRASE)
@@ -127,8 +133,8 @@ def application(line: ModuleType, number: int, said: Mapping[str, Any] = SAFE, *
     }
 
 
-def _train(line: ModuleType, ledger: Ledger, *, trees: int, version: int) -> str:
-    feature_version, training_set = _record_training_set(line, ledger)
+def _train(line: ModuleType, ledger: Ledger, *, trees: int, version: int, accepted: Sequence[str]) -> str:
+    feature_version, training_set = _record_training_set(line, ledger, accepted)
     identity = {"family": FAMILY, "training_set": training_set, "parameters": {"trees": trees}, "code": "0" * 64}
     run = ledger.log.append(
         Leaf(Kind.TRAINING_RUN, identity, {"trained_by": "ada"}), [Parent(training_set, "training_set")]
@@ -177,7 +183,7 @@ def _attributes(line: ModuleType) -> dict[str, Attribute]:
     }
 
 
-def _record_training_set(line: ModuleType, ledger: Ledger) -> tuple[str, str]:
+def _record_training_set(line: ModuleType, ledger: Ledger, accepted: Sequence[str]) -> tuple[str, str]:
     manifest = {"view": VIEW.name, "fingerprint": VIEW.fingerprint, "as_of": instant_text(line.AS_OF)}
     version = Leaf(
         Kind.FEATURE_VERSION,
@@ -187,7 +193,7 @@ def _record_training_set(line: ModuleType, ledger: Ledger) -> tuple[str, str]:
             "manifest": ledger.objects.put(canonical_json(manifest)),
         },
     )
-    feature_version = ledger.log.append(version)
+    feature_version = ledger.log.append(version, [Parent(receipt, "accepted") for receipt in accepted])
     content = line.parquet(features(line.AS_OF))
     identity = {
         "family": FAMILY,
