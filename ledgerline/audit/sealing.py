@@ -178,12 +178,14 @@ def _chunk_place(position: int, *, is_last: bool) -> str:
 
 def _file_secret(path: Path) -> bytes:
     """Return the secret in a file, made by whoever comes first."""
-    if not path.exists():
-        create_owner_only(path, base64.b64encode(new_key()) + b"\n")
     try:
+        if not path.exists():
+            create_owner_only(path, base64.b64encode(new_key()) + b"\n")
         return _decoded(read_owner_only(path).decode("ascii", "replace"), str(path))
     except KeyFileRefused as open_to_others:
         raise PersonalKeyRefused(str(open_to_others)) from open_to_others
+    except OSError as error:
+        raise PersonalKeyRefused(f"{path}: {error.strerror}; set LEDGERLINE_PERSONAL_KEY instead") from error
 
 
 def _decoded(text: str, where: str) -> bytes:

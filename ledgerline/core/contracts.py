@@ -52,6 +52,11 @@ class Role(StrEnum):
     PROTECTED = "protected"  # for audits of fairness alone: no model ever sees it
     PERSONAL = "personal"  # says who somebody is: encrypted under the person's own key, and no model ever sees it
 
+    @property
+    def is_for_models(self) -> bool:
+        """Whether models may see such a column."""
+        return self in (Role.NUMERIC, Role.CATEGORICAL)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

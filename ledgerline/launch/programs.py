@@ -125,7 +125,11 @@ def _airflow_programs(launch: Launch) -> list[Program]:
             stops_last=True,
             port=port,
         ),
-        replace(scheduler, is_ready=beating(lambda health: health.scheduler), grace=_SCHEDULER_GRACE_SECONDS),
+        replace(
+            _opening_personal_data(launch, scheduler),
+            is_ready=beating(lambda health: health.scheduler),
+            grace=_SCHEDULER_GRACE_SECONDS,
+        ),
         replace(dag_processor, is_ready=beating(lambda health: health.dag_processor)),
         replace(triggerer, is_ready=beating(lambda health: health.triggerer), grace=_TRIGGERER_GRACE_SECONDS),
     ]
@@ -158,7 +162,7 @@ def _mlflow(launch: Launch) -> Program:
 def _scoring(launch: Launch) -> Program:
     host, port = launch.settings.host, launch.settings.scoring_port
     argv = (sys.executable, "-m", "ledgerline.services.scoring", "--host", host, "--port", str(port))
-    program = _program(launch, Part.SCORING, argv, actor="scoring")
+    program = _opening_personal_data(launch, _program(launch, Part.SCORING, argv, actor="scoring"))
     return replace(
         program,
         is_ready=lambda _started: answers(f"{launch.scoring_url}/healthz"),
@@ -208,6 +212,13 @@ def _keeper(launch: Launch) -> Program:
 def _witness(launch: Launch) -> Program:
     program = _program(launch, Part.WITNESS, (sys.executable, "-m", "ledgerline.audit.watch"), actor="witness")
     return _last_to_look(program, "LEDGERLINE_WITNESS_PASSPHRASE", launch.settings.witness_passphrase)
+
+
+def _opening_personal_data(launch: Launch, program: Program) -> Program:
+    """Give the key to personal data to a program that lands or decides on it: tasks run under the scheduler."""
+    key = launch.settings.personal_key
+    secret = {"LEDGERLINE_PERSONAL_KEY": key.get_secret_value()} if key else {}
+    return replace(program, environment={**program.environment, **secret})
 
 
 def _last_to_look(program: Program, name: str, passphrase: SecretStr | None) -> Program:

@@ -37,7 +37,7 @@ def _table(ledger: Ledger, contract: DatasetContract, inputs: Sequence[AcceptedF
     frames = [empty_rows(contract)]
     for accepted in inputs:
         batch = batch_of(ledger, accepted)
-        own = [name for name, role in contract_of(batch).roles.items() if role != Role.PROTECTED]
+        own = [name for name, role in contract_of(batch).roles.items() if Role(role).is_for_models]
         path = accepted_file(ledger, batch, accepted.receipt)
         rows = pl.read_parquet(path, columns=[*contract.column_names, *own])
         frames.append(rows.filter(pl.col("available_at") <= as_of))

@@ -132,7 +132,7 @@ def recomputed_features(ledger: Ledger, manifest: Manifest, at: datetime) -> pl.
     """Compute a feature version's features again from what was known at ``at``, and from nothing else."""
     frames = [empty_rows(APPLICATIONS)]
     for file in accepted_applications(ledger, manifest):
-        own = [name for name, role in file.roles.items() if role != Role.PROTECTED]
+        own = [name for name, role in file.roles.items() if Role(role).is_for_models]
         rows = pl.read_parquet(file.path, columns=[*APPLICATIONS.column_names, *own])
         frames.append(rows.filter(pl.col("available_at") <= at))
     return same_view(manifest).compute({APPLICATIONS.name: pl.concat(frames, how="diagonal")})

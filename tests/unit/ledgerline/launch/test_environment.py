@@ -89,6 +89,14 @@ def test_no_program_gets_a_secret_on_its_command_line_or_in_its_environment(sett
         assert "hunter2" not in str(program.argv) + str(program.environment)
 
 
+def test_only_who_lands_or_decides_on_personal_data_can_open_it(settings):
+    opens = settings.model_copy(update={"personal_key": SecretStr("correct horse")})
+    programs = programs_of(launch(opens), frozenset(Part))
+    given = {program.part for program in programs if "correct horse" in program.environment.values()}
+    assert given == {Part.SCHEDULER, Part.SCORING}
+    assert not any("correct horse" in str(program.argv) for program in programs)
+
+
 def test_the_password_of_mlflows_database_is_on_no_command_line(settings):
     store = "postgresql://mlflow:hunter2@127.0.0.1/mlflow"
     (mlflow,) = programs_of(launch(settings, backend_store=store), frozenset({Part.MLFLOW}))
