@@ -150,6 +150,7 @@ def essence(leaf: RecordedLeaf) -> str:
         gates = leaf.identity["gates"]
         return f"{sum(gate['passed'] for gate in gates)} of {len(gates)} gates passed"
     try:
-        return _ESSENCE.get(leaf.kind, "").format(i=leaf.identity, d=leaf.detail)
+        said = _ESSENCE.get(leaf.kind, "").format(i=leaf.identity, d=leaf.detail)
+        return f"{said} (sealed)" if leaf.kind is Kind.RAW_FILE and "fingerprint" in leaf.detail else said
     except (KeyError, ValueError) as garbled:  # an entry that was changed must be shown too
         return f"({garbled}: not as this kind of entry is written)"
