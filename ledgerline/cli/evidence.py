@@ -143,6 +143,8 @@ _ESSENCE = {
     Kind.MONITORING: "{i[exceeded]} limits exceeded, at {d[looked_at]}",
 }
 
+_SEALABLE = (Kind.RAW_FILE, Kind.REQUEST)
+
 
 def essence(leaf: RecordedLeaf) -> str:
     """Return what a reader asks first about a leaf."""
@@ -151,6 +153,6 @@ def essence(leaf: RecordedLeaf) -> str:
         return f"{sum(gate['passed'] for gate in gates)} of {len(gates)} gates passed"
     try:
         said = _ESSENCE.get(leaf.kind, "").format(i=leaf.identity, d=leaf.detail)
-        return f"{said} (sealed)" if leaf.kind is Kind.RAW_FILE and "fingerprint" in leaf.detail else said
+        return f"{said} (sealed)" if {"fingerprint", "person"} & leaf.detail.keys() and leaf.kind in _SEALABLE else said
     except (KeyError, ValueError) as garbled:  # an entry that was changed must be shown too
         return f"({garbled}: not as this kind of entry is written)"
