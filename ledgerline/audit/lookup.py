@@ -40,17 +40,24 @@ def stored_names(connection: Connection, names: Collection[str]) -> set[tuple[st
     return {(name, sequence) for name, sequence in _ask(connection, _NAMES, names)}
 
 
+def begins(column: sa.Column[str], prefix: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a column of hexadecimal digits begins so: a range, which an index answers.
+
+    LIKE would read the whole table.
+    """
+    return sa.and_(prefix <= column, column < prefix + _AFTER_HEX_DIGITS)
+
+
 def begins_with(connection: Connection, prefix: str, limit: int) -> list[RecordedLeaf]:
     """Return the first leaves whose id begins with some hexadecimal digits."""
-    # As a range, which the index of ids answers; LIKE would read the whole log.
-    named = sa.and_(prefix <= LEAF.c.id, LEAF.c.id < prefix + _AFTER_HEX_DIGITS)
-    return [recorded_leaf(*row) for row in connection.execute(sa.select(*_ROW).where(named).limit(limit))]
+    found = connection.execute(sa.select(*_ROW).where(begins(LEAF.c.id, prefix)).limit(limit))
+    return [recorded_leaf(*row) for row in found]
 
 
 def called(connection: Connection, name: str, *, or_begins: bool, limit: int) -> list[RecordedLeaf]:
     """Return the leaves that people call so, oldest first."""
-    begins = sa.and_(name <= NAME.c.name, NAME.c.name < name + _AFTER_ANY_TEXT)
-    wanted = sa.select(NAME.c.leaf).where(begins if or_begins else NAME.c.name == name).limit(limit)
+    beginning = sa.and_(name <= NAME.c.name, NAME.c.name < name + _AFTER_ANY_TEXT)
+    wanted = sa.select(NAME.c.leaf).where(beginning if or_begins else NAME.c.name == name).limit(limit)
     statement = sa.select(*_ROW).where(LEAF.c.sequence.in_(wanted)).order_by(LEAF.c.sequence)
     return [recorded_leaf(*row) for row in connection.execute(statement)]
 

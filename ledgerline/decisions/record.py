@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
 from ledgerline.audit.log import NewLeaf
-from ledgerline.audit.lookup import places
+from ledgerline.audit.lookup import begins, places
 from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, content_id, sha256_bytes
@@ -178,9 +178,9 @@ def get_decision(ledger: Ledger, prefix: str) -> RecordedDecision:
         UnknownDecision: None does, or several do.
     """
     ensure_tables(ledger)
-    statement = sa.select(DECISION).where(DECISION.c.decision_id.startswith(prefix, autoescape=True)).limit(2)
+    statement = sa.select(DECISION).where(begins(DECISION.c.decision_id, prefix)).limit(2)
     with ledger.log.reading() as connection:
-        rows = connection.execute(statement).all()
+        rows = [row for row in connection.execute(statement) if row.decision_id.startswith(prefix)]
     if len(rows) != 1:
         problem = "no decision's id starts" if not rows else "several decisions' ids start"
         raise UnknownDecision(f"{problem} with {prefix!r}")

@@ -194,3 +194,28 @@ def test_an_answer_that_the_model_did_not_give_differs_on_replay(
     found = replay(ledger, lie.decision_id)
     assert not found.identical
     assert "score was 0.123" in str(found.difference)
+
+
+def test_a_decision_is_found_by_its_beginning_and_by_nothing_like_it(
+    ledger: Ledger, decide: Callable[..., NewDecision]
+) -> None:
+    wanted = decide(1).decision_id
+    assert get_decision(ledger, wanted[:6]).decision_id == wanted
+    for like in (f"{wanted[:5]}_", f"{wanted[:5]}%", wanted[:6].upper() + "A", "%", f"{wanted}0"):
+        with pytest.raises(UnknownDecision, match="no decision"):
+            get_decision(ledger, like)
+
+
+def test_a_decision_is_looked_up_in_an_index_however_many_there_are(
+    ledger: Ledger, decide: Callable[..., NewDecision]
+) -> None:
+    asked: list[str] = []
+    decide(1)
+    with ledger.log.reading() as connection:
+        engine = connection.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    get_decision(ledger, decide(2).decision_id[:8])
+    (statement,) = [each for each in asked if "FROM decision" in each and "decision_id" in each.split("WHERE")[1]]
+    with ledger.log.reading() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", ("a", "b", 2, 0)[: statement.count("?")])
+        assert all("SEARCH" in row.detail and "INDEX" in row.detail for row in plan)
