@@ -121,7 +121,7 @@ def erase(ledger: Ledger, name: str, *, person: str, reason: str) -> Erasure:
         files = _files_of(data, transaction, pseudonym)
         transaction.execute(sa.update(SUBJECT).where(SUBJECT.c.pseudonym == pseudonym).values(key=None, named=None))
         for fingerprint in files:
-            transaction.execute(sa.update(SEALED_FILE).where(SEALED_FILE.c.fingerprint == fingerprint).values(key=None))
+            data.close_file(transaction, fingerprint)
         raw = sorted(Leaf(Kind.RAW_FILE, {"sha256": sha256}).id for sha256 in _named(files))
         detail = {"erased_by": person, "reason": reason, "erased_at": instant_text(ledger.clock.now())}
         leaf = Leaf(Kind.ERASURE, {"subject": pseudonym, "files": raw}, detail)

@@ -164,6 +164,11 @@ class PersonalData:
         rows = [{"subject": each, "fingerprint": fingerprint} for each in pseudonyms]
         insert_unless_there(transaction, SUBJECT_IN_FILE, rows)
 
+    def close_file(self, transaction: Connection, fingerprint: str) -> None:
+        """Destroy a sealed file's key: somebody in it is erased."""
+        of_file = sa.update(SEALED_FILE).where(SEALED_FILE.c.fingerprint == fingerprint)
+        transaction.execute(of_file.values(key=None))
+
     def all_told(self, transaction: Connection, fingerprint: str) -> None:
         """Keep that every person in a sealed file was entered. Any erasure takes a file of which that is not known."""
         of_file = sa.update(SEALED_FILE).where(SEALED_FILE.c.fingerprint == fingerprint)

@@ -63,7 +63,8 @@ class SealedLanding:
     def protected(self, runs: Iterator[TypedRows]) -> Iterator[TypedRows]:
         """Yield the rows with nothing in them that says who somebody is.
 
-        Rows of persons who were erased become unreadable ones, without their content.
+        Rows of persons who were erased become unreadable ones, without their content, and the file, in which the
+        content is, can no longer be opened.
         """
         for run in runs:
             self._untold += run.unreadable.height
@@ -102,6 +103,8 @@ class SealedLanding:
         with self.ledger.log.transaction() as transaction:
             subjects = self._data.subjects(transaction, column, names)
             self._data.enter_in_file(transaction, self.fingerprint, (each.pseudonym for each in subjects.values()))
+            if any(subject.is_erased for subject in subjects.values()):
+                self._data.close_file(transaction, self.fingerprint)
         return subjects
 
     def _sealed(self, values: pl.Series, names: pl.Series, subjects: dict[str, Subject]) -> pl.Series:

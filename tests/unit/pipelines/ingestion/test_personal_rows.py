@@ -143,15 +143,18 @@ def test_a_file_that_is_still_there_is_not_landed_again_after_an_erasure(ledger:
     assert (report.batches, report.new, report.left) == (before, (), ())
 
 
-def test_new_rows_of_an_erased_person_are_withheld_and_counted(
+def test_new_rows_of_an_erased_person_are_withheld_and_counted_and_their_file_is_closed(
     ledger: Ledger, deliver: Deliver, landed_rows: Landed, unreadable: Unreadable
 ):
     deliver("2024-01-05", ROWS)
     land(ledger, "transactions")
     erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
     more = ROWS + "t4,card-carl,shop-north,1.00,2024-01-06T10:00:00Z\n"
-    deliver("2024-01-06", more)
+    path = deliver("2024-01-06", more)
     (batch,) = land(ledger, "transactions").new
+    data = personal_data(ledger.log, ledger.settings)
+    with ledger.log.transaction() as transaction:
+        assert data.file_key(transaction, data.fingerprint(sha256_file(path))) is None
     assert landed_rows(batch)["transaction_id"].to_list() == ["t2", "t4"]
     assert unreadable(batch) == [
         (1, "customer_id", None, "subject_erased"),
