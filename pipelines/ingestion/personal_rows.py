@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from ledgerline.audit import Ledger
-from ledgerline.audit.personal import PersonalColumns, PersonalData, Subject, personal_data
+from ledgerline.audit.personal import SEALED_FILE, PersonalColumns, PersonalData, Subject, personal_data
 from ledgerline.audit.sealing import seal_file, seal_text
 from pipelines.ingestion.landing_evidence import KeptBytes
 from pipelines.ingestion.reasons import UnreadableReason
@@ -34,6 +34,7 @@ class SealedLanding:
     columns: PersonalColumns | None
     content: StableBytes
     _untold: int = field(default=0, init=False)
+    _is_closed: bool = field(default=False, init=False)
 
     @cached_property
     def _data(self) -> PersonalData:
@@ -75,6 +76,8 @@ class SealedLanding:
         if self.columns and not self._untold:
             with self.ledger.log.transaction() as transaction:
                 self._data.all_told(transaction, self.fingerprint)
+        if self._is_closed:
+            self.ledger.log.forget_replaced([SEALED_FILE])
 
     def _protected(self, run: TypedRows) -> TypedRows:
         columns = self.columns
@@ -105,6 +108,7 @@ class SealedLanding:
             self._data.enter_in_file(transaction, self.fingerprint, (each.pseudonym for each in subjects.values()))
             if any(subject.is_erased for subject in subjects.values()):
                 self._data.close_file(transaction, self.fingerprint)
+                self._is_closed = True
         return subjects
 
     def _sealed(self, values: pl.Series, names: pl.Series, subjects: dict[str, Subject]) -> pl.Series:
