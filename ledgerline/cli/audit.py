@@ -1,4 +1,4 @@
-"""Verbs that an auditor asks the evidence with: trace, impact, live-at, history, replay, verify."""
+"""Verbs that an auditor asks the evidence with: trace, impact, live-at, history, replay, reconcile, verify."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -160,6 +160,28 @@ def replay(
     else:
         OUT.print(f"[red]decision {outcome.decision_id[:_SHOWN_DIGITS]}: {escape(str(outcome.difference))}[/red]")
     if not outcome.identical:
+        raise typer.Exit(1)
+
+
+@audit.command()
+def reconcile(as_json: JsonOption = False) -> None:
+    """Compare MLflow's versions, aliases and tags with the evidence log. Nothing is changed on either side.
+
+    Whatever somebody moved or edited there changes nothing that is served: the log is what counts. Exit status 1 when
+    they differ, 2 when MLflow cannot be asked.
+
+    Example: `ledgerline audit reconcile`
+    """
+    from pipelines.monitoring import reconcile as compare
+
+    found = compare(open_ledger())
+    if as_json:
+        OUT.print_json(json.dumps([asdict(each) for each in found]))
+    else:
+        for each in found:
+            OUT.print(f"[red]{escape(str(each))}[/red]")
+        OUT.print(f"{len(found)} difference(s)." if found else "[green]MLflow shows what the log says.[/green]")
+    if found:
         raise typer.Exit(1)
 
 

@@ -2,5 +2,13 @@
 
 from pipelines.monitoring.look import Monitored, monitor_models
 from pipelines.monitoring.policy import MonitoringPolicyInvalid
+from pipelines.monitoring.registry import Discrepancy, RegistryUnreachable, reconcile
 
-__all__ = ["Monitored", "MonitoringPolicyInvalid", "monitor_models"]
+__all__ = [
+    "Discrepancy",
+    "Monitored",
+    "MonitoringPolicyInvalid",
+    "RegistryUnreachable",
+    "monitor_models",
+    "reconcile",
+]

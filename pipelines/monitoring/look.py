@@ -1,7 +1,7 @@
 """One look at everything that is deployed and everything that comes in, put on record."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
@@ -11,6 +11,7 @@ from ledgerline.decisions.deployment import current
 from pipelines.monitoring.drift import Drift, drift
 from pipelines.monitoring.freshness import freshness
 from pipelines.monitoring.policy import monitoring_policy
+from pipelines.monitoring.registry import Discrepancy, RegistryUnreachable, reconcile
 
 Progress = Callable[[str], None]
 _FAMILIES = ("fraud", "credit", "forecast", "price")
@@ -23,7 +24,8 @@ class Monitored:
     Attributes:
         id: The look's leaf id.
         exceeded: What exceeds its limit, in sentences; empty when nothing does.
-        report: Everything that was measured: ``drift`` by family, ``freshness`` by dataset, ``exceeded``, ``policy``.
+        report: Everything that was measured: ``drift`` by family, ``freshness`` by dataset, ``exceeded``, ``policy``,
+            and what MLflow's ``registry`` says otherwise than the log; None where it could not be asked.
     """
 
     id: str
@@ -32,7 +34,7 @@ class Monitored:
 
 
 def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monitored:
-    """Measure drift of every deployed model and the age of every dataset, and record what was seen.
+    """Measure drift of every deployed model and the age of every dataset, look at MLflow, and record what was seen.
 
     The same evidence and limits give the same leaf, however often it is looked at.
 
@@ -45,15 +47,26 @@ def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monit
     ages = freshness(ledger, policy.freshness)
     exceeded = [sentence for found in drifts for sentence in found.exceeded(policy.drift)]
     exceeded += [sentence for age in ages if (sentence := age.exceeded)]
+    registry = _registry(ledger, say)
+    exceeded += [str(found) for found in registry or ()]
     for sentence in exceeded:
         say(f"exceeded: {sentence}")
     report = {
         "policy": policy.id,
         "drift": {found.family: found.values() for found in drifts},
         "freshness": {age.dataset: age.values() for age in ages},
+        "registry": None if registry is None else [asdict(found) for found in registry],
         "exceeded": exceeded,
     }
     return Monitored(_record(ledger, report, drifts), tuple(exceeded), report)
+
+
+def _registry(ledger: Ledger, say: Progress) -> list[Discrepancy] | None:
+    try:
+        return reconcile(ledger)
+    except RegistryUnreachable as away:  # nothing that is served depends on it
+        say(str(away))
+        return None
 
 
 def _drift_of(ledger: Ledger, family: str, limits: Any, say: Progress) -> Drift | None:
