@@ -1,4 +1,4 @@
-"""Verbs that an auditor asks the evidence with: trace, impact, live-at, history, replay, reconcile, verify."""
+"""Verbs that an auditor asks the evidence with: trace, impact, live-at, history, reconcile, verify."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -29,6 +29,7 @@ from ledgerline.audit.witness import Published
 from ledgerline.cli.erase import erase, person
 from ledgerline.cli.evidence import essence, show_steps
 from ledgerline.cli.export import export
+from ledgerline.cli.replay import replay
 from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
@@ -51,6 +52,7 @@ Name = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this file's verbs to the command."""
     audit.command()(export)
+    audit.command()(replay)
     audit.command()(erase)
     audit.command()(person)
     app.add_typer(audit, name="audit", rich_help_panel="Evidence")
@@ -137,30 +139,6 @@ def history(
     for each in found:
         _grow(tree, each)
     OUT.print(tree)
-
-
-@audit.command()
-def replay(
-    decision: Annotated[str, typer.Argument(help="A decision's id, or the start of it.")], as_json: JsonOption = False
-) -> None:
-    """Decide again from the recorded model and features, and compare with what was answered.
-
-    Exit status 1 when they are not alike, or the recorded bytes are not what the log holds.
-
-    Example: `ledgerline audit replay c0ffee42`
-    """
-    from ledgerline.decisions.replay import replay as decide_again
-
-    outcome = decide_again(open_ledger(), decision)
-    if as_json:
-        OUT.print_json(json.dumps(asdict(outcome)))
-    elif outcome.identical:
-        erased = f"; erased: whom it was about, at {outcome.erased}, with the request" if outcome.erased else ""
-        OUT.print(f"[green]decision {outcome.decision_id[:_SHOWN_DIGITS]}: decided again, the same{erased}[/green]")
-    else:
-        OUT.print(f"[red]decision {outcome.decision_id[:_SHOWN_DIGITS]}: {escape(str(outcome.difference))}[/red]")
-    if not outcome.identical:
-        raise typer.Exit(1)
 
 
 @audit.command()

@@ -49,19 +49,37 @@ def admit(ledger: Ledger, digest: str, *, environment: str, at: datetime) -> Adm
             RefusalReason.MANIFEST_MALFORMED, f"the evidence log and the manifest of bundle {digest} disagree"
         )
     approvals = approved(ledger, digest, environment, at)
+    view = view_of(bundle)
+    name = f"{fields.family}@{leaf.detail.get('model_version') or digest[:12]}"
+    return Admitted(bundle, view, approvals, feature_version_of(ledger, bundle), name)
+
+
+def view_of(bundle: Bundle) -> View:
+    """Return the running code's view that a bundle was trained on.
+
+    Raises:
+        BundleRefused: This code computes other features.
+    """
+    fields = bundle.fields
     view = view_named(fields.feature_view)
     if view.fingerprint != fields.feature_fingerprint:
         raise BundleRefused(
             RefusalReason.FEATURES_DIFFER,
-            f"bundle {digest} was trained on {fields.feature_view} {fields.feature_fingerprint[:12]}, this code "
+            f"bundle {bundle.digest} was trained on {fields.feature_view} {fields.feature_fingerprint[:12]}, this code "
             f"computes {view.fingerprint[:12]}; train again on the present definition",
         )
-    name = f"{fields.family}@{leaf.detail.get('model_version') or digest[:12]}"
-    return Admitted(bundle, view, approvals, _feature_version(ledger, fields.training_set), name)
+    return view
 
 
-def _feature_version(ledger: Ledger, training_set: str) -> str:
-    """Return what a training set was made of, by its identity: the approvals sign its id, and no detail of a leaf."""
+def feature_version_of(ledger: Ledger, bundle: Bundle) -> str:
+    """Return the feature version that a bundle was trained on.
+
+    By the identity of its training set: the approvals sign that id, and no detail of a leaf.
+
+    Raises:
+        BundleRefused: The log no longer says.
+    """
+    training_set = bundle.fields.training_set
     trained_on = ledger.log.find(training_set)
     version = ledger.log.find(trained_on.identity["feature_version"]) if trained_on and trained_on.is_intact else None
     if version is None or not version.is_intact:

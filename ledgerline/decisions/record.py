@@ -1,9 +1,11 @@
 """Recorded decisions: request, features, model and answer, committed together before the answer leaves."""
 
 import json
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +24,7 @@ _FIND = sa.select(DECISION).where(DECISION.c.decision_id == sa.bindparam("wanted
 _INSERT = sa.insert(DECISION)
 _FIND_BODY = sa.select(REQUEST_BODY.c.body).where(REQUEST_BODY.c.sha256 == sa.bindparam("wanted"))
 _INSERT_BODY = sa.insert(REQUEST_BODY)
+_AT_ONCE = 500
 
 
 class UnknownDecision(LedgerlineError):
@@ -209,6 +212,28 @@ def decisions_after(
     with ledger.log.reading() as connection:
         for row in connection.execute(statement):
             yield _recorded(row)
+
+
+def sampled_decisions(
+    ledger: Ledger, count: int, *, families: Collection[str], seed: int = 0
+) -> Iterator[RecordedDecision]:
+    """Yield some of the decisions of some families, by chance, in the order they were made; all if there are no more.
+
+    Args:
+        ledger: The installation.
+        count: How many.
+        families: Whose decisions.
+        seed: The same seed takes the same ones of the same decisions.
+    """
+    ensure_tables(ledger)
+    every = sa.select(DECISION.c.sequence).where(DECISION.c.family.in_(families)).order_by(DECISION.c.sequence)
+    with ledger.log.reading() as connection:
+        there = array("q", connection.execute(every).scalars())
+        chosen = sorted(Random(seed).sample(there, min(count, len(there))))  # noqa: S311 (no secret)
+        for first in range(0, len(chosen), _AT_ONCE):
+            wanted = DECISION.c.sequence.in_(chosen[first : first + _AT_ONCE])
+            for row in connection.execute(sa.select(DECISION).where(wanted).order_by(DECISION.c.sequence)):
+                yield _recorded(row)
 
 
 def request_body(ledger: Ledger, sha256: str) -> bytes:

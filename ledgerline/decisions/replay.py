@@ -1,14 +1,23 @@
-"""Decide again from what was recorded, and compare: the proof that an answer came from its model and its features."""
+"""Decide again from what was known then, and compare: the proof that an answer came from its model and its inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ledgerline.audit import Ledger
 from ledgerline.audit.erasure import erasure_of
+from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, sha256_bytes
 from ledgerline.decisions.bundle import Bundle, load_bundle
 from ledgerline.decisions.record import RecordedDecision, UnknownDecision, get_decision, request_body
+
+Vector = Mapping[str, float | None]
+Rebuild = Callable[[RecordedDecision], Vector]
+"""Makes a decision's features again from what was known when it was made, or raises :class:`InputsLost`."""
+
+
+class InputsLost(LedgerlineError):
+    """What a decision was made on cannot be made again: a part is gone, or this code computes other features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +26,11 @@ class Replay:
 
     Attributes:
         decision_id: Which decision.
-        identical: Whether the recorded bytes still hash to what the log holds, and the model decides the same.
+        identical: Whether the recorded bytes still hash to what the log holds, the features come out the same, and the
+            model decides the same.
         difference: What differs, for a person; None when nothing does.
+        rebuilt: Whether the features were made again from what was known then; otherwise the recorded ones were taken.
+        not_rebuilt: Why they were not; None where they were, or nobody asked for it.
         erased: When the person whom it was about was erased, ISO 8601 UTC; None if nobody was. The request can no
             longer be read then: the features and the answer, under a pseudonym, are what was compared.
     """
@@ -26,26 +38,59 @@ class Replay:
     decision_id: str
     identical: bool
     difference: str | None
+    rebuilt: bool = False
+    not_rebuilt: str | None = None
     erased: str | None = None
 
 
-def replay(ledger: Ledger, decision_id: str) -> Replay:
-    """Load a decision's model by its digest, decide again from the recorded features, and compare.
+def replay(ledger: Ledger, decision_id: str, rebuilds: Mapping[str, Rebuild] | None = None) -> Replay:
+    """Load a decision's model by its digest, decide again, and compare.
 
     Args:
         ledger: The installation.
         decision_id: The decision's id or the start of it.
+        rebuilds: How features are made again, by family; a family that is not there decides from the recorded ones.
 
     Raises:
         UnknownDecision: No such decision.
         BundleRefused: The model's bytes are gone or changed.
     """
-    recorded = get_decision(ledger, decision_id)
-    difference = _changed_since(ledger, recorded)
-    if difference is None:
-        again = _decide_again(load_bundle(ledger.objects, recorded.bundle), recorded)
-        difference = _first_difference(recorded.answer, again)
-    return Replay(recorded.decision_id, difference is None, difference, _erased(ledger, recorded))
+    (found,) = replay_all(ledger, [get_decision(ledger, decision_id)], rebuilds)
+    return found
+
+
+def replay_all(
+    ledger: Ledger, decisions: Iterable[RecordedDecision], rebuilds: Mapping[str, Rebuild] | None = None
+) -> Iterator[Replay]:
+    """Replay many, each model loaded once. In the order in which they were made, features are made again fastest.
+
+    Raises:
+        BundleRefused: A model's bytes are gone or changed.
+    """
+    deciders: dict[tuple[str, str], Callable[[RecordedDecision, Vector], Mapping[str, Any]]] = {}
+    for recorded in decisions:
+        difference = _changed_since(ledger, recorded)
+        vector, not_rebuilt = recorded.vector, None
+        rebuild = (rebuilds or {}).get(recorded.family)
+        if difference is None and rebuild is not None:
+            try:
+                vector = rebuild(recorded)
+            except InputsLost as lost:
+                not_rebuilt = str(lost)
+            difference = _first_difference(recorded.vector, vector, "feature ")
+        if difference is None:
+            key = (recorded.family, recorded.bundle)
+            if key not in deciders:
+                deciders[key] = _decider(recorded.family, load_bundle(ledger.objects, recorded.bundle))
+            difference = _first_difference(recorded.answer, deciders[key](recorded, vector))
+        yield Replay(
+            decision_id=recorded.decision_id,
+            identical=difference is None,
+            difference=difference,
+            rebuilt=rebuild is not None and vector is not recorded.vector,
+            not_rebuilt=not_rebuilt,
+            erased=_erased(ledger, recorded),
+        )
 
 
 def _erased(ledger: Ledger, recorded: RecordedDecision) -> str | None:
@@ -56,31 +101,34 @@ def _erased(ledger: Ledger, recorded: RecordedDecision) -> str | None:
     return str(erasure.detail["erased_at"]) if erasure else None
 
 
-def _decide_again(bundle: Bundle, recorded: RecordedDecision) -> Mapping[str, Any]:
-    """Return the part of the answer that the recorded inputs decide, by the family's own code."""
-    match recorded.family:
+def _decider(family: str, bundle: Bundle) -> Callable[[RecordedDecision, Vector], Mapping[str, Any]]:
+    """Return what makes, by the family's own code, the part of an answer that the inputs decide."""
+    match family:
         case "fraud":
             from ledgerline.decisions.fraud import FraudModel
             from ledgerline.decisions.fraud_answer import judge_payment
 
-            return judge_payment(FraudModel.load(bundle), _complete(recorded))
+            fraud = FraudModel.load(bundle)
+            return lambda _, vector: judge_payment(fraud, _complete(vector))
         case "credit":
             from ledgerline.decisions.credit import CreditModel
             from ledgerline.decisions.credit import judge_again as credit_again
 
-            return credit_again(CreditModel.load(bundle), recorded.event, recorded.vector, recorded.answer)
+            credit = CreditModel.load(bundle)
+            return lambda recorded, vector: credit_again(credit, recorded.event, vector, recorded.answer)
         case "price":
             from ledgerline.decisions.trading import PriceModel
             from ledgerline.decisions.trading import judge_again as price_again
 
-            return price_again(PriceModel.load(bundle), recorded.vector, recorded.answer)
+            price = PriceModel.load(bundle)
+            return lambda recorded, vector: price_again(price, vector, recorded.answer)
         case other:
             raise UnknownDecision(f"decisions of the family {other!r} cannot be replayed by this code")
 
 
-def _complete(recorded: RecordedDecision) -> dict[str, float]:
+def _complete(vector: Vector) -> dict[str, float]:
     """Return a vector in which nothing may be missing."""
-    return {name: value for name, value in recorded.vector.items() if value is not None}
+    return {name: value for name, value in vector.items() if value is not None}
 
 
 def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:
@@ -103,8 +151,10 @@ def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:
     return f"changed after it was recorded: {', '.join(changed)}" if changed else None
 
 
-def _first_difference(answer: Mapping[str, Any], again: Mapping[str, Any]) -> str | None:
+def _first_difference(recorded: Mapping[str, Any], again: Mapping[str, Any], what: str = "") -> str | None:
     for name, value in again.items():
-        if canonical_json(answer[name]) != canonical_json(value):
-            return f"{name} was {answer[name]} and is {value}"
+        if name not in recorded:
+            return f"{what}{name} was not there and is {value}"
+        if canonical_json(recorded[name]) != canonical_json(value):
+            return f"{what}{name} was {recorded[name]} and is {value}"
     return None

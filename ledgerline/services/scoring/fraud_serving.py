@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from feature_store.view import FeatureView
+from feature_store.views import View
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import parse_instant
 from ledgerline.core.contracts import TRANSACTIONS
@@ -93,25 +94,28 @@ def load_fraud(ledger: Ledger, deployment: Deployment, *, beside: Serving | None
     if isinstance(beside, FraudServing) and beside.feature_version == admitted.feature_version:
         return FraudServing(deployment, admitted, beside.features, beside.observed, beside.concealing)
     concealing = concealing_of(ledger, FraudServing.dataset, admitted.feature_version)
-    return FraudServing(deployment, admitted, *_features(ledger, admitted), concealing)
+    features, oldest = first_features(ledger, admitted.view, admitted.feature_version)
+    observed = 0
+    for decision in decisions_after(ledger, FAMILY, event_time=oldest):
+        features.observe(decision.event)
+        observed = decision.sequence
+    return FraudServing(deployment, admitted, features, observed, concealing)
 
 
-def _features(ledger: Ledger, admitted: Admitted) -> tuple[LiveFeatures, int]:
-    """Start from the feature version's state and observe every recorded decision that can still matter."""
-    version = ledger.log.get(admitted.feature_version)
+def first_features(ledger: Ledger, view: View, feature_version: str) -> tuple[LiveFeatures, datetime]:
+    """Return the features as a feature version left them, and from when on recorded decisions can still matter.
+
+    Raises:
+        BundleRefused: The feature version is not of such a view, or of another definition of it.
+    """
+    version = ledger.log.get(feature_version)
     manifest = json.loads(ledger.objects.get(version.identity["manifest"]))
-    view = admitted.view
     if not isinstance(view, FeatureView):
         raise BundleRefused(RefusalReason.FEATURES_DIFFER, f"{view.name} is no view over payments")
     _require_same_features(view, manifest["fingerprint"])
     with ledger.objects.local(manifest["online_state"]) as path:
         features = LiveFeatures(view, pl.read_parquet(path))
-    observed = 0
-    oldest = parse_instant(manifest["as_of"]) - view.horizon - timedelta(days=1)
-    for decision in decisions_after(ledger, FAMILY, event_time=oldest):
-        features.observe(decision.event)
-        observed = decision.sequence
-    return features, observed
+    return features, parse_instant(manifest["as_of"]) - view.horizon - timedelta(days=1)
 
 
 def _require_same_features(view: FeatureView, fingerprint: str) -> None:

@@ -143,11 +143,10 @@ class AlpacaVenue:
         for _ in range(_MOST_PAGES):
             raw = _present(self._data.read("/v2/stocks/bars", query), "bars")
             pages.append(raw)
-            body = _mapping(raw)
-            for symbol, bars in (body.get("bars") or {}).items():
+            for symbol, bars in bars_on(raw).items():
                 if symbol in found:
-                    found[symbol] += [_bar(symbol, entry, raw) for entry in bars]
-            token = body.get("next_page_token")
+                    found[symbol] += bars
+            token = _mapping(raw).get("next_page_token")
             if not token:
                 return pages
             if token in tokens:
@@ -158,6 +157,16 @@ class AlpacaVenue:
 
     def _answer(self, path: str) -> bytes:
         return _present(self._trading.read(path), path)
+
+
+def bars_on(page: bytes) -> dict[str, list[Bar]]:
+    """Return the bars that one page of the venue's answer holds, by symbol.
+
+    Raises:
+        VenueAnswerMalformed: It is no such page.
+    """
+    found = _mapping(page).get("bars") or {}
+    return {symbol: [_bar(symbol, entry, page) for entry in bars] for symbol, bars in found.items()}
 
 
 def _present(raw: bytes | None, what: str) -> bytes:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ledgerline.core.clock import instant_text
+from ledgerline.core.identity import sha256_bytes
 from ledgerline.decisions.record import NewDecision, decision_id
 from ledgerline.decisions.trading import FAMILY, TradingPolicy, judge_session
 from ledgerline.decisions.trading.order import OrderIntent, OrderReason, Side
@@ -78,6 +79,8 @@ def _decision(row: SessionRow, facts: SessionFacts, serving: PriceServing, polic
         "session": facts.session.isoformat(),
         "event_time": instant_text(close_of(facts.session)),
         "close": str(row.close),
+        # Every page that the venue answered with; they are in the object store.
+        "bars": [sha256_bytes(page) for page in facts.answer.pages],
     }
     return NewDecision(
         family=FAMILY,

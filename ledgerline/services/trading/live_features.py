@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from ledgerline.decisions.trading.venue import Bar
-from ledgerline.services.trading.serving import PRICES, PriceServing
+from ledgerline.services.trading.serving import PRICES, newest_session
 from ledgerline.services.trading.sessions import close_of
 
 
@@ -30,26 +30,33 @@ class SessionRow:
     vector: Mapping[str, float | None]
 
 
-def session_rows(serving: PriceServing, bars: Mapping[str, Sequence[Bar]], session: date) -> list[SessionRow]:
+def session_rows(
+    view: Any,
+    tables: Mapping[str, pl.DataFrame],
+    names: Sequence[str],
+    bars: Mapping[str, Sequence[Bar]],
+    session: date,
+) -> list[SessionRow]:
     """Return the symbols that have a bar of ``session``, by name, with the features that a decision after it sees.
 
     Args:
-        serving: The model, its view and the recent state.
+        view: The view that makes the features.
+        tables: The feature version's recent rows, by contract.
+        names: The features that the model takes.
         bars: What the venue said since; sessions that the state holds already, or after ``session``, are left out.
         session: The session that closed last.
     """
-    newest = serving.newest
+    newest = newest_session(tables)
     new = [bar for each in bars.values() for bar in each if newest < bar.session <= session]
-    prices = _with(serving.tables[PRICES], new)
+    prices = _with(tables[PRICES], new)
     close = close_of(session)
-    features = serving.view.compute({**serving.tables, PRICES: prices})
+    features = view.compute({**tables, PRICES: prices})
     rows = (
         features.filter((pl.col("event_time") == close) & (pl.col("available_at") == close))
         .unique("symbol", keep="last", maintain_order=True)
         .sort("symbol")
     )
     closes = _closes(prices, session)
-    names = serving.model.features
     return [
         SessionRow(row["symbol"], *closes[row["symbol"]], {name: _known(row[name]) for name in names})
         for row in rows.iter_rows(named=True)

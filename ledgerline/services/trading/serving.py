@@ -49,10 +49,7 @@ class PriceServing:
     @property
     def newest(self) -> date:
         """The newest session whose bars are in the tables."""
-        newest = _equities(self.tables)["event_time"].max()
-        if not isinstance(newest, datetime):
-            raise BundleRefused(RefusalReason.FEATURES_DIFFER, "the feature version's recent state holds no prices")
-        return session_of(newest)
+        return newest_session(self.tables)
 
     def symbols(self, now: datetime) -> list[str]:
         """Return the tickers of the shares that were traded lately, as they are called at ``now``."""
@@ -80,14 +77,19 @@ def load_price_serving(ledger: Ledger, deployment: Deployment) -> PriceServing:
         name=admitted.name,
         model=PriceModel.load(admitted.bundle),
         view=admitted.view,
-        tables=_recent_state(ledger, admitted.feature_version, admitted.view.fingerprint),
+        tables=recent_state(ledger, admitted.feature_version, admitted.view.fingerprint),
         approved_until=min(approval.expires_at for approval in admitted.approvals),
     )
     _ = serving.newest  # an empty state is noticed now
     return serving
 
 
-def _recent_state(ledger: Ledger, feature_version: str, fingerprint: str) -> dict[str, pl.DataFrame]:
+def recent_state(ledger: Ledger, feature_version: str, fingerprint: str) -> dict[str, pl.DataFrame]:
+    """Return a feature version's recent rows, by contract.
+
+    Raises:
+        BundleRefused: It keeps none, or of another definition of the view.
+    """
     version = ledger.log.get(feature_version)
     manifest = json.loads(ledger.objects.get(version.identity["manifest"]))
     if manifest["fingerprint"] != fingerprint:
@@ -100,6 +102,18 @@ def _recent_state(ledger: Ledger, feature_version: str, fingerprint: str) -> dic
         raise BundleRefused(RefusalReason.FEATURES_DIFFER, f"feature version {feature_version} keeps no recent state")
     state: dict[str, str] = json.loads(ledger.objects.get(manifest["online_state"]))
     return {name: pl.read_parquet(BytesIO(ledger.objects.get(sha256))) for name, sha256 in state.items()}
+
+
+def newest_session(tables: Mapping[str, pl.DataFrame]) -> date:
+    """Return the newest session whose bars are in a feature version's recent rows.
+
+    Raises:
+        BundleRefused: There are none.
+    """
+    newest = _equities(tables)["event_time"].max()
+    if not isinstance(newest, datetime):
+        raise BundleRefused(RefusalReason.FEATURES_DIFFER, "the feature version's recent state holds no prices")
+    return session_of(newest)
 
 
 def _equities(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -224,7 +224,7 @@ class Trader:
             raise Hold("orders_unresolved", f"{len(unresolved)} orders may have left and are asked about first")
         policy = trading_policy(self._ledger.settings.project)
         answer = self._bars(serving, around)
-        rows = session_rows(serving, answer.bars, session)
+        rows = session_rows(serving.view, serving.tables, serving.model.features, answer.bars, session)
         facts = SessionFacts(
             session=session,
             rows=rows,

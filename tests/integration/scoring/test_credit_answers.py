@@ -327,7 +327,7 @@ def test_nothing_that_unpickles_models_is_loaded(job: Any, line: ModuleType, cre
 def test_the_api_describes_itself_with_examples(job: Any) -> None:
     document = job.client.get("/openapi.json").json()
     operation = document["paths"]["/v1/credit/decide"]["post"]
-    assert set(operation["responses"]) == {"200", "409", "413", "422", "500", "503"}
+    assert set(operation["responses"]) == {"200", "409", "410", "413", "422", "500", "503"}
     schemas = document["components"]["schemas"]
     described = schemas["CreditRequest"]["properties"]
     assert all(field["description"] for field in described.values())
