@@ -10,6 +10,7 @@ import pytest
 from ledgerline.audit import Kind, Ledger
 from ledgerline.audit.verify import entries_holding
 from ledgerline.decisions.replay import replay
+from ledgerline.services.rebuilding import rebuilds
 
 FAMILIES = ("credit", "forecast", "fraud", "price")
 INGESTING = ("alternative", "business", "economic", "market")
@@ -64,8 +65,8 @@ def test_a_live_decision_leads_back_to_files_that_hash_as_sha256sum_says(platfor
 def test_a_credit_decision_replays_to_the_same_answer(platform):
     ledger = Ledger.open(platform.settings)
     (decision,) = ledger.log.leaves(Kind.DECISION, family="credit")
-    again = replay(ledger, decision.identity["decision_id"])
-    assert (again.identical, again.difference) == (True, None)
+    again = replay(ledger, decision.identity["decision_id"], rebuilds(ledger))
+    assert (again.identical, again.difference, again.rebuilt) == (True, None, True)
 
 
 def test_every_price_decision_of_the_run_replays_and_paper_orders_were_filled(platform):
@@ -73,6 +74,8 @@ def test_every_price_decision_of_the_run_replays_and_paper_orders_were_filled(pl
     decisions = ledger.log.leaves(Kind.DECISION, family="price")
     assert decisions
     assert [leaf.id for leaf in decisions if not replay(ledger, leaf.identity["decision_id"]).identical] == []
+    said = json.loads(platform.ledgerline("audit", "replay", "--sample", "100000", "--json").stdout)
+    assert said["decisions"] == said["identical"] == said["rebuilt"] > len(decisions)
     status = json.loads(platform.ledgerline("trade", "status", "--json").stdout)
     assert any(order["state"] == "filled" for order in status["orders"])
 
