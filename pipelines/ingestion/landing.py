@@ -207,7 +207,8 @@ class _Landing:
                 batch = write_batch(scratch, contract, sealing.protected(runs) if sealing else runs)
             except FileRefused as refusal:
                 refused = evidence.record_refusal(file, content, refusal)
-                return _Outcome(f"refused, {refusal}", refusal=refused, is_new=True)
+                said = refusal.unquoted if sealing else str(refusal)
+                return _Outcome(f"refused, {said}", refusal=refused, is_new=True)
             if sealing:
                 sealing.finish()
             landed = evidence.record_batch(file, content, parts, batch)

@@ -227,3 +227,11 @@ def test_a_declaration_that_cannot_hold_is_refused_by_name(data: Path, said: str
     with pytest.raises(LedgerlineError, match="the mapping cannot be used") as refused:
         load_mapping(path)
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("broken", ["t1,card-anna,shop-north,0.29,2024-01-05T10:00:00Z\n", '"card-anna",id\n'])
+def test_why_a_file_is_refused_is_said_without_what_is_in_it(ledger: Ledger, data: Path, broken: str):
+    (data / "payments/acme_2024-01-05.csv").write_text(broken)
+    told: list[str] = []
+    assert land(ledger, "transactions", progress=told.append).refused
+    assert not [kept for kept in (*everything_kept(ledger), *map(str.encode, told)) if b"card-anna" in kept]
