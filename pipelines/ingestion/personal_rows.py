@@ -69,7 +69,8 @@ class SealedLanding:
         """
         for run in runs:
             self._untold += run.unreadable.height
-            yield self._protected(run) if self.columns else run
+            shown = replace(run, unreadable=_without_values(run.unreadable))
+            yield self._protected(shown) if self.columns else shown
 
     def finish(self) -> None:
         """Keep, once every row was read, that every person in the file is known to be in it."""
@@ -95,12 +96,8 @@ class SealedLanding:
                 for number in run.rows.filter(erased)[ROW_NUMBER]
             ]
         )
-        shown = run.unreadable.with_columns(
-            pl.when(pl.col("value").is_not_null()).then(pl.lit(_WITHHELD)).alias("value")
-        )
-        return replace(
-            run, rows=rows.with_columns(pseudonyms, *sealed), unreadable=pl.concat([shown, lost]).sort(ROW_NUMBER)
-        )
+        unreadable = pl.concat([run.unreadable, lost]).sort(ROW_NUMBER)
+        return replace(run, rows=rows.with_columns(pseudonyms, *sealed), unreadable=unreadable)
 
     def _subjects(self, column: str, names: list[str]) -> dict[str, Subject]:
         with self.ledger.log.transaction() as transaction:
@@ -119,6 +116,11 @@ class SealedLanding:
             key = subjects[name].key if name is not None else None
             found.append(seal_text(key, value, place) if key is not None and value is not None else None)
         return pl.Series(values.name, found, dtype=pl.String)
+
+
+def _without_values(unreadable: pl.DataFrame) -> pl.DataFrame:
+    """Return unreadable rows without what stood in them: whole lines often, whichever columns a dataset reads."""
+    return unreadable.with_columns(pl.when(pl.col("value").is_not_null()).then(pl.lit(_WITHHELD)).alias("value"))
 
 
 def _pseudonym(subjects: dict[str, Subject], name: str | None) -> str | None:

@@ -33,6 +33,16 @@ ROWS = (
     "t3,card-anna,shop-south,8.00,2024-01-05T12:00:00Z\n"
 )
 
+LABELS = """
+  fraud_labels:
+    files: payments/*_{date}.csv
+    columns:
+      transaction_id: id
+      is_fraud: {column: amount, greater_than: 50}
+      event_time: {column: paid_at, timezone: Europe/Paris}
+      available_at: {after: event_time, delay: 0s}
+"""
+
 
 @pytest.fixture(autouse=True)
 def declared(data: Path) -> None:
@@ -173,23 +183,24 @@ def test_an_erasure_takes_every_file_in_which_the_person_may_be(ledger: Ledger, 
 
 
 def test_a_file_that_another_dataset_reads_too_is_sealed_for_both(ledger: Ledger, deliver: Deliver, data: Path):
-    labels = """
-  fraud_labels:
-    files: payments/*_{date}.csv
-    columns:
-      transaction_id: id
-      is_fraud: {column: amount, greater_than: 50}
-      event_time: {column: paid_at, timezone: Europe/Paris}
-      available_at: {after: event_time, delay: 0s}
-"""
     path = data / "ledgerline.yaml"
-    path.write_text(path.read_text() + labels)
+    path.write_text(path.read_text() + LABELS)
     deliver("2024-01-05", ROWS)
     land(ledger, "fraud_labels")
     land(ledger, "transactions")
     assert len(ledger.log.leaves(Kind.RAW_FILE)) == 1
     assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
     assert len(erase(ledger, "customer_id=card-anna", person="dana", reason="request 7").files) == 1
+
+
+def test_lines_that_another_dataset_cannot_read_are_withheld_there_too(
+    ledger: Ledger, deliver: Deliver, data: Path, unreadable: Unreadable
+):
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text() + LABELS)
+    deliver("2024-01-05", ROWS + "t4,card-anna\n")
+    (batch,) = land(ledger, "fraud_labels").batches
+    assert unreadable(batch) == [(4, None, "(withheld: it may say who somebody is)", "wrong_field_count")]
 
 
 def test_killed_after_any_effect_it_ends_in_the_rows_of_a_landing_that_was_not(
