@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from ledgerline.audit import Kind, Ledger
 from ledgerline.audit.erasure import erase
@@ -238,6 +239,41 @@ def test_a_declaration_that_cannot_hold_is_refused_by_name(data: Path, said: str
     with pytest.raises(LedgerlineError, match="the mapping cannot be used") as refused:
         load_mapping(path)
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("instead_of", "said", "problem"),
+    [
+        ("transaction_id: id", "transaction_id: card", "transactions: 'transaction_id' is filled from 'card'"),
+        ("transaction_id: id", "transaction_id: {template: '{card}-{row_number}'}", "'transaction_id' is filled from"),
+        ("customer_id: card", "customer_id: {template: '{date}{card}'}", "'customer_id' is filled from names of files"),
+        (
+            "transaction_id: id\n      is_fraud",
+            "transaction_id: card\n      is_fraud",
+            "fraud_labels: 'transaction_id'",
+        ),
+    ],
+)
+def test_a_column_that_would_be_kept_in_clear_beside_its_pseudonym_is_refused(
+    data: Path, instead_of: str, said: str, problem: str
+):
+    path = data / "ledgerline.yaml"
+    path.write_text((path.read_text() + LABELS).replace(instead_of, said))
+    with pytest.raises(LedgerlineError, match="the mapping cannot be used") as refused:
+        load_mapping(path)
+    assert problem in str(refused.value)
+
+
+def test_feeds_of_one_dataset_must_agree_on_who_is_a_person(data: Path):
+    path = data / "ledgerline.yaml"
+    mapped = yaml.safe_load(path.read_text())
+    feed = mapped["datasets"]["transactions"]
+    silent = {**feed, "files": "other/*_{date}.csv"}
+    del silent["personal"]
+    mapped["datasets"]["transactions"] = [feed, silent]
+    path.write_text(yaml.safe_dump(mapped))
+    with pytest.raises(LedgerlineError, match="every feed of a dataset must say the same"):
+        load_mapping(path)
 
 
 @pytest.mark.parametrize("broken", ["t1,card-anna,shop-north,0.29,2024-01-05T10:00:00Z\n", '"card-anna",id\n'])
