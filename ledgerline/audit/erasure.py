@@ -117,6 +117,7 @@ def erase(ledger: Ledger, name: str, *, person: str, reason: str) -> Erasure:
     """
     data = personal_data(ledger.log, ledger.settings)
     with ledger.log.transaction() as transaction:
+        ledger.log.take_turn(transaction)  # a landing that just entered the person in a file is seen
         pseudonym = _pseudonym(data, transaction, name)
         files = _files_of(data, transaction, pseudonym)
         transaction.execute(sa.update(SUBJECT).where(SUBJECT.c.pseudonym == pseudonym).values(key=None, named=None))

@@ -79,6 +79,14 @@ class EvidenceLog:
         with self._engine.begin() as connection:
             yield connection
 
+    def take_turn(self, transaction: Connection) -> None:
+        """Let a transaction go on alone among those that take their turn or append, until it ends.
+
+        SQLite's are one after the other by nature; PostgreSQL's would wait for each other's rows, crosswise too.
+        """
+        if not self._is_sqlite:
+            transaction.execute(_LOCK)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection that takes no write lock and sees one moment for as long as it reads."""
@@ -123,8 +131,7 @@ class EvidenceLog:
         Raises:
             UnknownLeaf: A parent is not in the log.
         """
-        if not self._is_sqlite:
-            transaction.execute(_LOCK)
+        self.take_turn(transaction)
         newest = transaction.execute(_NEWEST).first()
         sequence = newest.sequence if newest else 0
         # A clock set back must not make a later entry look the earlier one.

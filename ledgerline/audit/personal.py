@@ -133,6 +133,7 @@ class PersonalData:
         lookups = {self.key.hash_of(column, each): each for each in identifiers}
         known = self._by_lookup(transaction, list(lookups))
         if new := [lookup for lookup in lookups if lookup not in known]:
+            self.log.take_turn(transaction)  # before any row of it is locked
             insert_unless_there(transaction, SUBJECT, [self._entered(each, column, lookups[each]) for each in new])
             known |= self._by_lookup(transaction, new)
         return {lookups[lookup]: subject for lookup, subject in known.items()}
@@ -153,6 +154,7 @@ class PersonalData:
 
     def file_key(self, transaction: Connection, fingerprint: str) -> bytes | None:
         """Return a file's key, made on the first call; None once it was destroyed."""
+        self.log.take_turn(transaction)
         new = {"fingerprint": fingerprint, "key": self.key.wrap(new_key()), "is_told": False}
         insert_unless_there(transaction, SEALED_FILE, [new])
         wanted = sa.select(SEALED_FILE.c.key).where(SEALED_FILE.c.fingerprint == fingerprint)
@@ -213,6 +215,7 @@ def personal_data(log: EvidenceLog, settings: Settings) -> PersonalData:
         there = sa.inspect(connection).has_table(tables[-1].name)
     if not there:
         with log.transaction() as transaction:
+            log.take_turn(transaction)
             METADATA.create_all(transaction, tables=tables, checkfirst=True)
     return PersonalData(log, settings)
 

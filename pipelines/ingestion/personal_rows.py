@@ -101,6 +101,7 @@ class SealedLanding:
 
     def _subjects(self, column: str, names: list[str]) -> dict[str, Subject]:
         with self.ledger.log.transaction() as transaction:
+            self.ledger.log.take_turn(transaction)  # nobody is erased between being found here and entered
             subjects = self._data.subjects(transaction, column, names)
             self._data.enter_in_file(transaction, self.fingerprint, (each.pseudonym for each in subjects.values()))
             if any(subject.is_erased for subject in subjects.values()):

@@ -1,6 +1,7 @@
 """Erasing a person: the key goes, the log stays, and whoever asks is told."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,34 @@ def test_a_key_that_others_can_read_is_refused(ledger: Ledger, enter: Callable[.
     (ledger.settings.keys_path / "personal.key").chmod(0o644)
     with pytest.raises(PersonalKeyRefused, match="chmod 600"):
         known_person(ledger, anna)
+
+
+def test_who_enters_the_same_persons_at_once_in_another_order_waits_and_finds_them(ledger: Ledger, data: PersonalData):
+    cards = [f"card-{number}" for number in range(300)]
+
+    def entered(names: list[str]) -> set[str]:
+        with ledger.log.transaction() as transaction:
+            found = data.subjects(transaction, "customer_id", names)
+        return {subject.pseudonym for subject in found.values()}
+
+    assert data.key
+    with ThreadPoolExecutor(2) as both:
+        one, other = both.map(entered, (cards, cards[::-1]))
+    assert one == other
+
+
+def test_an_erasure_waits_for_whoever_is_entering_the_person_in_a_file(
+    ledger: Ledger, data: PersonalData, enter: Callable[..., str]
+):
+    pseudonym = enter("card-anna")
+    with ThreadPoolExecutor(1) as beside:
+        with ledger.log.transaction() as transaction:
+            data.file_key(transaction, data.fingerprint("late"))
+            data.enter_in_file(transaction, data.fingerprint("late"), [pseudonym])
+            data.all_told(transaction, data.fingerprint("late"))
+            erasing = beside.submit(erase, ledger, pseudonym, **WHY)
+            with pytest.raises(TimeoutError):
+                erasing.result(timeout=0.5)
+        erasing.result()
+    with ledger.log.transaction() as transaction:
+        assert data.file_key(transaction, data.fingerprint("late")) is None
