@@ -16,17 +16,24 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Boolean, Column, Index, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit.leaf import Kind
 from ledgerline.audit.log import EvidenceLog
 from ledgerline.audit.schema import METADATA
-from ledgerline.audit.sealing import PersonalKey, new_key, personal_key, seal, unseal
+from ledgerline.audit.sealing import PersonalKey, another_key, new_key, personal_key, seal, unseal
 from ledgerline.core.settings import Settings
 
 _AT_ONCE = 500  # values a statement
+
+KEY_IN_USE = Table(
+    "personal_key",
+    METADATA,
+    Column("place", Integer, primary_key=True),  # 1: there is one
+    Column("name", String(64), nullable=False),  # what the installation's key makes of a constant
+)
 
 SUBJECT = Table(
     "subject",
@@ -117,9 +124,13 @@ class PersonalData:
         """The installation's key; it is made, or asked for, when it is first needed.
 
         Raises:
-            PersonalKeyRefused: It cannot be read.
+            PersonalKeyRefused: It cannot be read, or is another one than before: by it nobody would be known again, not
+                even who was erased.
         """
-        return personal_key(self.settings)
+        key = personal_key(self.settings)
+        with self.log.reading() as connection:
+            _require_same(connection, key)
+        return key
 
     def subjects(self, transaction: Connection, column: str, identifiers: Iterable[str]) -> dict[str, Subject]:
         """Return the persons whom a column names, by identifier; who is new is entered.
@@ -134,6 +145,7 @@ class PersonalData:
         known = self._by_lookup(transaction, list(lookups))
         if new := [lookup for lookup in lookups if lookup not in known]:
             self.log.take_turn(transaction)  # before any row of it is locked
+            self._settle_key(transaction)
             insert_unless_there(transaction, SUBJECT, [self._entered(each, column, lookups[each]) for each in new])
             known |= self._by_lookup(transaction, new)
         return {lookups[lookup]: subject for lookup, subject in known.items()}
@@ -155,6 +167,7 @@ class PersonalData:
     def file_key(self, transaction: Connection, fingerprint: str) -> bytes | None:
         """Return a file's key, made on the first call; None once it was destroyed."""
         self.log.take_turn(transaction)
+        self._settle_key(transaction)
         new = {"fingerprint": fingerprint, "key": self.key.wrap(new_key()), "is_told": False}
         insert_unless_there(transaction, SEALED_FILE, [new])
         wanted = sa.select(SEALED_FILE.c.key).where(SEALED_FILE.c.fingerprint == fingerprint)
@@ -184,6 +197,11 @@ class PersonalData:
         column, _, identifier = unseal(self.key.unwrap(row.key), row.named, _NAMED).decode().partition("=")
         return column, identifier
 
+    def _settle_key(self, transaction: Connection) -> None:
+        """Keep which key is the installation's: of two that come first at once, one stays."""
+        insert_unless_there(transaction, KEY_IN_USE, [{"place": 1, "name": self.key.hash_of(_KEY_NAME)}])
+        _require_same(transaction, self.key)
+
     def _entered(self, lookup: str, column: str, identifier: str) -> dict[str, Any]:
         key = new_key()
         return {
@@ -206,11 +224,18 @@ class PersonalData:
 
 
 _NAMED = "a person's name in the table of persons"
+_KEY_NAME = "the installation's key"
+
+
+def _require_same(connection: Connection, key: PersonalKey) -> None:
+    name = connection.execute(sa.select(KEY_IN_USE.c.name)).scalar()
+    if name is not None and name != key.hash_of(_KEY_NAME):
+        raise another_key()
 
 
 def personal_data(log: EvidenceLog, settings: Settings) -> PersonalData:
     """Return the persons of an installation, with their tables there."""
-    tables = [SUBJECT, SEALED_FILE, SUBJECT_IN_FILE]
+    tables = [KEY_IN_USE, SUBJECT, SEALED_FILE, SUBJECT_IN_FILE]
     with log.reading() as connection:
         there = sa.inspect(connection).has_table(tables[-1].name)
     if not there:

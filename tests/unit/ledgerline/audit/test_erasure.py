@@ -161,6 +161,17 @@ def test_another_installations_key_opens_nothing_and_says_so(ledger: Ledger, ent
         known_person(ledger, anna)
 
 
+def test_under_another_key_nobody_who_was_erased_comes_back_as_somebody_new(ledger: Ledger, enter: Callable[..., str]):
+    erase(ledger, enter("anna"), **WHY)
+    (ledger.settings.keys_path / "personal.key").unlink()
+    forgetful = personal_data(ledger.log, ledger.settings)
+    with (
+        ledger.log.transaction() as transaction,
+        pytest.raises(PersonalKeyRefused, match="bring back the key of this installation"),
+    ):
+        forgetful.subjects(transaction, "customer_id", ["anna"])
+
+
 @pytest.mark.parametrize(
     ("secret", "problem"),
     [("c2hvcnQ=", "holds no key"), ("not base64!", "holds no key"), ("", "holds no key")],
