@@ -32,11 +32,14 @@ class Erasure:
         pseudonym: Who.
         files: SHA-256 of the sealed raw files that can no longer be opened, those of other persons in them included.
         leaf: Id of its entry in the log; None before it is done.
+        is_rewritten: Whether the database's files, too, hold the keys no more; whoever read it meanwhile keeps them
+            there. Erasing anybody again, this person too, rewrites them.
     """
 
     pseudonym: str
     files: tuple[str, ...]
     leaf: str | None = None
+    is_rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,17 @@ def erase(ledger: Ledger, name: str, *, person: str, reason: str) -> Erasure:
         PersonalKeyRefused: The installation's key cannot be read.
     """
     data = personal_data(ledger.log, ledger.settings)
+    try:
+        pseudonym, files, leaf_id = _erased(ledger, data, name, person=person, reason=reason)
+    finally:
+        is_rewritten = ledger.log.forget_replaced([SUBJECT, SEALED_FILE])
+    return Erasure(pseudonym, _named(files), leaf_id, is_rewritten)
+
+
+def _erased(
+    ledger: Ledger, data: PersonalData, name: str, *, person: str, reason: str
+) -> tuple[str, dict[str, str | None], str]:
+    """Destroy the keys and record it; return who it was, the files and the entry."""
     with ledger.log.transaction() as transaction:
         ledger.log.take_turn(transaction)  # a landing that just entered the person in a file is seen
         pseudonym = _pseudonym(data, transaction, name)
@@ -126,9 +140,7 @@ def erase(ledger: Ledger, name: str, *, person: str, reason: str) -> Erasure:
         raw = sorted(Leaf(Kind.RAW_FILE, {"sha256": sha256}).id for sha256 in _named(files))
         detail = {"erased_by": person, "reason": reason, "erased_at": instant_text(ledger.clock.now())}
         leaf = Leaf(Kind.ERASURE, {"subject": pseudonym, "files": raw}, detail)
-        leaf_id = ledger.log.record(transaction, leaf, [Parent(each, "raw") for each in raw])
-    ledger.log.forget_replaced([SUBJECT, SEALED_FILE])
-    return Erasure(pseudonym, _named(files), leaf_id)
+        return pseudonym, files, ledger.log.record(transaction, leaf, [Parent(each, "raw") for each in raw])
 
 
 def erasure_of(log: EvidenceLog, pseudonym: str) -> RecordedLeaf | None:

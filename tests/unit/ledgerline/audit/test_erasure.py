@@ -106,6 +106,25 @@ def test_neither_the_database_nor_its_journal_holds_the_key_afterwards(ledger: L
     assert bytes(row.named) not in left
 
 
+def test_who_reads_meanwhile_is_not_waited_for_long_and_it_is_said_that_the_key_is_still_there(
+    ledger: Ledger, enter: Callable[..., str]
+):
+    anna, bela = enter("anna"), enter("bela")
+    with ledger.log.reading() as connection:
+        key = connection.execute(sa.select(SUBJECT.c.key).where(SUBJECT.c.pseudonym == anna)).scalar_one()
+        is_sqlite = connection.dialect.name == "sqlite"
+        with ThreadPoolExecutor(1) as beside:
+            erasing = beside.submit(erase, ledger, anna, **WHY)
+            for number in range(20):
+                enter(f"card-{number}")  # nobody who writes waits for the reader
+            done = erasing.result(timeout=30)
+    assert not done.is_rewritten
+    with pytest.raises(AlreadyErased):
+        erase(ledger, anna, **WHY)
+    assert bytes(key) not in stored(ledger, is_sqlite=is_sqlite)
+    assert erase(ledger, bela, **WHY).is_rewritten
+
+
 def stored(ledger: Ledger, *, is_sqlite: bool) -> bytes:
     """Return what the database's files hold of the table of persons."""
     if is_sqlite:
