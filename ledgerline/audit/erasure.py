@@ -10,7 +10,15 @@ from ledgerline.audit.entry import decode_entry
 from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
 from ledgerline.audit.ledger import Ledger
 from ledgerline.audit.log import EvidenceLog
-from ledgerline.audit.personal import SEALED_FILE, SUBJECT, SUBJECT_IN_FILE, PersonalData, Subject, personal_data
+from ledgerline.audit.personal import (
+    ANYBODY,
+    SEALED_FILE,
+    SUBJECT,
+    SUBJECT_IN_FILE,
+    PersonalData,
+    Subject,
+    personal_data,
+)
 from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
@@ -183,7 +191,7 @@ def _pseudonym(data: PersonalData, connection: Connection, name: str) -> str:
 
 def _files_of(data: PersonalData, connection: Connection, pseudonym: str) -> dict[str, str | None]:
     """Return the sealed files that a person is in, or may be: name of the sealed bytes, if it is on record."""
-    within = sa.select(SUBJECT_IN_FILE.c.fingerprint).where(SUBJECT_IN_FILE.c.subject == pseudonym)
+    within = sa.select(SUBJECT_IN_FILE.c.fingerprint).where(SUBJECT_IN_FILE.c.subject.in_([pseudonym, ANYBODY]))
     wanted = sa.select(SEALED_FILE.c.fingerprint).where(
         SEALED_FILE.c.key.is_not(None), sa.or_(SEALED_FILE.c.fingerprint.in_(within), ~SEALED_FILE.c.is_told)
     )

@@ -52,6 +52,8 @@ SEALED_FILE = Table(
     Column("is_told", Boolean, nullable=False),  # whether every person in it is known to be
 )
 
+ANYBODY = ""  # in the column of subjects: somebody whom nobody could read
+
 SUBJECT_IN_FILE = Table(
     "subject_in_file",
     METADATA,

@@ -206,6 +206,8 @@ class _Landing:
                 runs = read_rows(raw_path, name=file.path, contract=contract, feed=feed, parts=parts)
                 batch = write_batch(scratch, contract, sealing.protected(runs) if sealing else runs)
             except FileRefused as refusal:
+                if sealing:
+                    sealing.finish(is_refused=True)
                 refused = evidence.record_refusal(file, content, refusal)
                 said = refusal.unquoted if sealing else str(refusal)
                 return _Outcome(f"refused, {said}", refusal=refused, is_new=True)

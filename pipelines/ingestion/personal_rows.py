@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from ledgerline.audit import Ledger
-from ledgerline.audit.personal import SEALED_FILE, PersonalColumns, PersonalData, Subject, personal_data
+from ledgerline.audit.personal import ANYBODY, SEALED_FILE, PersonalColumns, PersonalData, Subject, personal_data
 from ledgerline.audit.sealing import seal_file, seal_text
 from pipelines.ingestion.landing_evidence import KeptBytes
 from pipelines.ingestion.reasons import UnreadableReason
@@ -72,11 +72,17 @@ class SealedLanding:
             shown = replace(run, unreadable=_without_values(run.unreadable))
             yield self._protected(shown) if self.columns else shown
 
-    def finish(self) -> None:
-        """Keep, once every row was read, that every person in the file is known to be in it."""
-        if self.columns and not self._untold:
+    def finish(self, *, is_refused: bool = False) -> None:
+        """Keep, at the end, that every person in the file is known to be in it, or that anybody may be.
+
+        Where another dataset reads the same file, what both could read counts.
+        """
+        if self.columns:
             with self.ledger.log.transaction() as transaction:
-                self._data.all_told(transaction, self.fingerprint)
+                if is_refused or self._untold:
+                    self._data.enter_in_file(transaction, self.fingerprint, [ANYBODY])
+                else:
+                    self._data.all_told(transaction, self.fingerprint)
         if self._is_closed:
             self.ledger.log.forget_replaced([SEALED_FILE])
 
@@ -84,6 +90,7 @@ class SealedLanding:
         columns = self.columns
         assert columns is not None  # noqa: S101 (the caller has looked)
         named = run.rows[columns.subject]
+        self._untold += named.null_count()
         subjects = self._subjects(columns.subject, named.drop_nulls().unique(maintain_order=True).to_list())
         erased = named.is_in([name for name, subject in subjects.items() if subject.is_erased]).fill_null(value=False)
         rows = run.rows.filter(~erased)

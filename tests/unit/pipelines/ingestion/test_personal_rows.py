@@ -43,6 +43,18 @@ LABELS = """
       event_time: {column: paid_at, timezone: Europe/Paris}
       available_at: {after: event_time, delay: 0s}
 """
+APPLICATIONS = """
+  applications:
+    files: payments/*_{date}.csv
+    columns:
+      application_id: card
+      portfolio: {constant: loans}
+      dated: {constant: true}
+      event_time: {constant: 2024-01-05T10:00:00Z}
+      available_at: {after: event_time, delay: 0s}
+    roles: {personal: {shop: shop}}
+    personal: {subject: application_id}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -202,6 +214,23 @@ def test_lines_that_another_dataset_cannot_read_are_withheld_there_too(
     deliver("2024-01-05", ROWS + "t4,card-anna\n")
     (batch,) = land(ledger, "fraud_labels").batches
     assert unreadable(batch) == [(4, None, "(withheld: it may say who somebody is)", "wrong_field_count")]
+
+
+@pytest.mark.parametrize("order", [("transactions", "applications"), ("applications", "transactions")])
+def test_a_file_whose_rows_one_of_two_datasets_could_not_read_is_taken_by_every_erasure(
+    ledger: Ledger, deliver: Deliver, data: Path, order: tuple[str, str]
+):
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text() + APPLICATIONS)
+    shared = deliver("2024-01-05", "t1,card-anna,shop-north,0.29,2024-01-05T10:00:00Z\nt2,card-bela,shop,much,\n")
+    for dataset in order:
+        land(ledger, dataset)
+    deliver("2024-01-06", "t9,card-carl,shop-north,1.00,2024-01-06T10:00:00Z\n")
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-carl", person="dana", reason="request 7")
+    people = personal_data(ledger.log, ledger.settings)
+    with ledger.log.transaction() as transaction:
+        assert people.file_key(transaction, people.fingerprint(sha256_file(shared))) is None
 
 
 def test_killed_after_any_effect_it_ends_in_the_rows_of_a_landing_that_was_not(
