@@ -9,10 +9,10 @@ import polars as pl
 
 from ledgerline.audit import Ledger
 from ledgerline.audit.personal import ANYBODY, SEALED_FILE, PersonalColumns, PersonalData, Subject, personal_data
-from ledgerline.audit.sealing import seal_file, seal_text
+from ledgerline.audit.sealing import new_key, seal_file, seal_text
 from pipelines.ingestion.landing_evidence import KeptBytes
 from pipelines.ingestion.reasons import UnreadableReason
-from pipelines.ingestion.stable_read import FileLeft, StableBytes
+from pipelines.ingestion.stable_read import StableBytes
 from pipelines.ingestion.typed_rows import ROW_NUMBER, TypedRows, unreadable_rows
 
 _WITHHELD = "(withheld: it may say who somebody is)"
@@ -48,13 +48,11 @@ class SealedLanding:
     def keep(self, raw: Path, scratch: Path) -> KeptBytes:
         """Put the file's sealed bytes into the object store.
 
-        Raises:
-            FileLeft: Its key was destroyed when somebody in it was erased.
+        Where its key was destroyed, as somebody in it was erased, another seals it that is not kept: it lands again,
+        as a changed mapping wants it, for the rows of the others.
         """
         with self.ledger.log.transaction() as transaction:
-            key = self._data.file_key(transaction, self.fingerprint)
-        if key is None:
-            raise FileLeft("was landed before, and somebody in it has been erased since; it is not kept again")
+            key = self._data.file_key(transaction, self.fingerprint) or new_key()
         sealed = scratch / "sealed"
         seal_file(key, raw, sealed)
         sha256 = self.ledger.objects.put_file(sealed)

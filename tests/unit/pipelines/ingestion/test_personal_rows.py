@@ -166,6 +166,24 @@ def test_a_file_that_is_still_there_is_not_landed_again_after_an_erasure(ledger:
     assert (report.batches, report.new, report.left) == (before, (), ())
 
 
+def test_a_changed_mapping_lands_the_others_of_a_file_again_and_keeps_it_closed(
+    ledger: Ledger, deliver: Deliver, data: Path, landed_rows: Landed
+):
+    delivered = deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text().replace("EUR", "CHF"))
+    (batch,) = land(ledger, "transactions").new
+    assert landed_rows(batch).select("transaction_id", "currency").rows() == [("t2", "CHF")]
+    people, raw = personal_data(ledger.log, ledger.settings), ledger.log.get(batch).identity["raw"]
+    with ledger.log.transaction() as transaction:
+        assert people.file_key(transaction, people.fingerprint(sha256_file(delivered))) is None
+    assert land(ledger, "transactions").new == ()
+    assert raw in ledger.objects
+    assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
+
+
 def test_new_rows_of_an_erased_person_are_withheld_and_counted_and_their_file_is_closed(
     ledger: Ledger, deliver: Deliver, landed_rows: Landed, unreadable: Unreadable
 ):
