@@ -186,6 +186,13 @@ class PersonalData:
         of_file = sa.update(SEALED_FILE).where(SEALED_FILE.c.fingerprint == fingerprint)
         transaction.execute(of_file.values(key=None))
 
+    def is_anybody_erased(self, connection: Connection) -> bool:
+        """Whether there is a person who was erased."""
+        return (
+            connection.execute(sa.select(SUBJECT.c.pseudonym).where(SUBJECT.c.key.is_(None)).limit(1)).first()
+            is not None
+        )
+
     def all_told(self, transaction: Connection, fingerprint: str) -> None:
         """Keep that every person in a sealed file was entered. Any erasure takes a file of which that is not known."""
         of_file = sa.update(SEALED_FILE).where(SEALED_FILE.c.fingerprint == fingerprint)

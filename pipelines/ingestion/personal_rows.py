@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Ledger
 from ledgerline.audit.personal import ANYBODY, SEALED_FILE, PersonalColumns, PersonalData, Subject, personal_data
@@ -73,12 +74,15 @@ class SealedLanding:
     def finish(self, *, is_refused: bool = False) -> None:
         """Keep, at the end, that every person in the file is known to be in it, or that anybody may be.
 
-        Where another dataset reads the same file, what both could read counts.
+        Where another dataset reads the same file, what both could read counts. Anybody may be somebody who was erased
+        before: such a file can no longer be opened, as it could not if they were erased now.
         """
         if self.columns:
             with self.ledger.log.transaction() as transaction:
                 if is_refused or self._untold:
                     self._data.enter_in_file(transaction, self.fingerprint, [ANYBODY])
+                    if self._data.is_anybody_erased(transaction):
+                        self._close(transaction)
                 else:
                     self._data.all_told(transaction, self.fingerprint)
         if self._is_closed:
@@ -110,9 +114,12 @@ class SealedLanding:
             subjects = self._data.subjects(transaction, column, names)
             self._data.enter_in_file(transaction, self.fingerprint, (each.pseudonym for each in subjects.values()))
             if any(subject.is_erased for subject in subjects.values()):
-                self._data.close_file(transaction, self.fingerprint)
-                self._is_closed = True
+                self._close(transaction)
         return subjects
+
+    def _close(self, transaction: Connection) -> None:
+        self._data.close_file(transaction, self.fingerprint)
+        self._is_closed = True
 
     def _sealed(self, values: pl.Series, names: pl.Series, subjects: dict[str, Subject]) -> pl.Series:
         """Encrypt a column, each value under its person's key; one of nobody is left to the sealed file alone."""

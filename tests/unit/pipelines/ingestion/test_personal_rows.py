@@ -166,6 +166,22 @@ def test_a_file_that_is_still_there_is_not_landed_again_after_an_erasure(ledger:
     assert (report.batches, report.new, report.left) == (before, (), ())
 
 
+@pytest.mark.parametrize("rows", ["t7,card-anna\n", ",,,,\n", None])
+def test_a_new_file_in_which_anybody_may_be_cannot_be_opened_once_somebody_was_erased(
+    ledger: Ledger, deliver: Deliver, rows: str | None
+):
+    deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    path = deliver("2024-01-06", rows or "")
+    if rows is None:
+        path.write_text("a file without a header,card-anna\n")
+    land(ledger, "transactions")
+    people = personal_data(ledger.log, ledger.settings)
+    with ledger.log.transaction() as transaction:
+        assert people.file_key(transaction, people.fingerprint(sha256_file(path))) is None
+
+
 def test_a_changed_mapping_lands_the_others_of_a_file_again_and_keeps_it_closed(
     ledger: Ledger, deliver: Deliver, data: Path, landed_rows: Landed
 ):
