@@ -17,6 +17,7 @@ from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import Settings
 from ledgerline.decisions.effects import check_effects
 from pipelines.ingestion import land
+from pipelines.ingestion.landing import NoLongerPersonal
 from pipelines.ingestion.mapping_file import load_mapping
 
 Deliver = Callable[..., Path]
@@ -197,6 +198,20 @@ def test_a_changed_mapping_lands_the_others_of_a_file_again_and_keeps_it_closed(
         assert people.file_key(transaction, people.fingerprint(sha256_file(delivered))) is None
     assert land(ledger, "transactions").new == ()
     assert raw in ledger.objects
+    assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
+
+
+@pytest.mark.parametrize("now", ["", "    personal: {subject: terminal_id}", "    personal: {subject: customer_id}"])
+def test_what_was_personal_does_not_land_in_clear_because_the_mapping_is_silent(
+    ledger: Ledger, deliver: Deliver, data: Path, now: str
+):
+    deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text().replace(PERSONAL.strip("\n"), now))
+    with pytest.raises(NoLongerPersonal, match=r"_id landed as personal data before"):
+        land(ledger, "transactions")
     assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
 
 
