@@ -10,7 +10,15 @@ from ledgerline.audit.entry import decode_entry
 from ledgerline.audit.leaf import Kind, Leaf, Parent, RecordedLeaf
 from ledgerline.audit.ledger import Ledger
 from ledgerline.audit.log import EvidenceLog
-from ledgerline.audit.personal import SEALED_FILE, SUBJECT, SUBJECT_IN_FILE, PersonalData, Subject, personal_data
+from ledgerline.audit.personal import (
+    ANYBODY,
+    SEALED_FILE,
+    SUBJECT,
+    SUBJECT_IN_FILE,
+    PersonalData,
+    Subject,
+    personal_data,
+)
 from ledgerline.audit.schema import LEAF
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
@@ -32,11 +40,14 @@ class Erasure:
         pseudonym: Who.
         files: SHA-256 of the sealed raw files that can no longer be opened, those of other persons in them included.
         leaf: Id of its entry in the log; None before it is done.
+        is_rewritten: Whether the database's files, too, hold the keys no more; whoever read it meanwhile keeps them
+            there. Erasing anybody again, this person too, rewrites them.
     """
 
     pseudonym: str
     files: tuple[str, ...]
     leaf: str | None = None
+    is_rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +127,19 @@ def erase(ledger: Ledger, name: str, *, person: str, reason: str) -> Erasure:
         PersonalKeyRefused: The installation's key cannot be read.
     """
     data = personal_data(ledger.log, ledger.settings)
+    try:
+        pseudonym, files, leaf_id = _erased(ledger, data, name, person=person, reason=reason)
+    finally:
+        is_rewritten = ledger.log.forget_replaced([SUBJECT, SEALED_FILE])
+    return Erasure(pseudonym, _named(files), leaf_id, is_rewritten)
+
+
+def _erased(
+    ledger: Ledger, data: PersonalData, name: str, *, person: str, reason: str
+) -> tuple[str, dict[str, str | None], str]:
+    """Destroy the keys and record it; return who it was, the files and the entry."""
     with ledger.log.transaction() as transaction:
+        ledger.log.take_turn(transaction)  # a landing that just entered the person in a file is seen
         pseudonym = _pseudonym(data, transaction, name)
         files = _files_of(data, transaction, pseudonym)
         transaction.execute(sa.update(SUBJECT).where(SUBJECT.c.pseudonym == pseudonym).values(key=None, named=None))
@@ -125,9 +148,7 @@ def erase(ledger: Ledger, name: str, *, person: str, reason: str) -> Erasure:
         raw = sorted(Leaf(Kind.RAW_FILE, {"sha256": sha256}).id for sha256 in _named(files))
         detail = {"erased_by": person, "reason": reason, "erased_at": instant_text(ledger.clock.now())}
         leaf = Leaf(Kind.ERASURE, {"subject": pseudonym, "files": raw}, detail)
-        leaf_id = ledger.log.record(transaction, leaf, [Parent(each, "raw") for each in raw])
-    ledger.log.forget_replaced([SUBJECT, SEALED_FILE])
-    return Erasure(pseudonym, _named(files), leaf_id)
+        return pseudonym, files, ledger.log.record(transaction, leaf, [Parent(each, "raw") for each in raw])
 
 
 def erasure_of(log: EvidenceLog, pseudonym: str) -> RecordedLeaf | None:
@@ -170,7 +191,7 @@ def _pseudonym(data: PersonalData, connection: Connection, name: str) -> str:
 
 def _files_of(data: PersonalData, connection: Connection, pseudonym: str) -> dict[str, str | None]:
     """Return the sealed files that a person is in, or may be: name of the sealed bytes, if it is on record."""
-    within = sa.select(SUBJECT_IN_FILE.c.fingerprint).where(SUBJECT_IN_FILE.c.subject == pseudonym)
+    within = sa.select(SUBJECT_IN_FILE.c.fingerprint).where(SUBJECT_IN_FILE.c.subject.in_([pseudonym, ANYBODY]))
     wanted = sa.select(SEALED_FILE.c.fingerprint).where(
         SEALED_FILE.c.key.is_not(None), sa.or_(SEALED_FILE.c.fingerprint.in_(within), ~SEALED_FILE.c.is_told)
     )

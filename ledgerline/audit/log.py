@@ -1,6 +1,7 @@
 """Record leaves and their parents, in one transaction with the effect they speak of."""
 
 import re
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,11 +23,21 @@ from ledgerline.core.identity import canonical_json
 
 _APPEND_LOCK = 0x1ED6E7  # PostgreSQL advisory lock: appends are one after the other, as SQLite's are by nature
 _SQLITE_BUSY_SECONDS = 60
+_LOCK_NOT_AVAILABLE = "55P03"  # what PostgreSQL says when a lock was not to be had in time
+_FORGET_ATTEMPTS = 10
+_FORGET_PAUSE_SECONDS = 0.5
 _HEX = re.compile("[0-9a-f]*")
 
 # Made once: building a statement costs more than running it, and these run for every decision.
 _NEWEST = sa.select(LEAF.c.sequence, LEAF.c.recorded_at).order_by(LEAF.c.sequence.desc()).limit(1)
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(_APPEND_LOCK))
+# Rows that were replaced stay, even in a table that is written anew, for whoever may still see them: who reads this
+# database since before, and while a transaction of any database of the server runs since before, everybody.
+_SEEN_BY_NOBODY = sa.text(
+    "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(:present AS xid8) AND NOT EXISTS (SELECT 1 "
+    "FROM pg_stat_activity WHERE (datname = current_database() OR datname IS NULL) AND pid <> pg_backend_pid() "
+    "AND age(backend_xmin) > age(CAST(CAST(:present AS xid8) AS xid)))"
+)
 _READ = sa.select(LEAF.c.sequence, LEAF.c.id, LEAF.c.entry)
 
 
@@ -79,28 +90,58 @@ class EvidenceLog:
         with self._engine.begin() as connection:
             yield connection
 
+    def take_turn(self, transaction: Connection) -> None:
+        """Let a transaction go on alone among those that take their turn or append, until it ends.
+
+        SQLite's are one after the other by nature; PostgreSQL's would wait for each other's rows, crosswise too.
+        """
+        if not self._is_sqlite:
+            transaction.execute(_LOCK)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection that takes no write lock and sees one moment for as long as it reads."""
         with self._engine.connect().execution_options(isolation_level=self._reading_level) as connection:
             yield connection
 
-    def forget_replaced(self, tables: Sequence[sa.Table]) -> None:
+    def forget_replaced(self, tables: Sequence[sa.Table]) -> bool:
         """Rewrite what the database's files still hold of values that were replaced or deleted.
 
         SQLite overwrites them in place, and its journal is written back and emptied; PostgreSQL writes the tables anew.
         Backups and archived journals are the operator's to let go.
+
+        Returns:
+            Whether nothing is left of them. Who has read the database since before they went may still ask for them,
+            and is waited for a while; nobody else waits meanwhile.
         """
-        connection = self._engine.raw_connection()
+        forget = self._forget_of_sqlite if self._is_sqlite else self._forget_of_postgresql
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as plain:
+            return forget(plain, tables, _attempts())
+
+    def _forget_of_sqlite(self, plain: Connection, _tables: Sequence[sa.Table], attempts: Iterator[None]) -> bool:
+        journal = plain.connection.cursor()
+        plain.rollback()  # nothing is written back within a transaction
+        journal.execute("PRAGMA busy_timeout = 0")  # waiting here would hold up who writes
         try:
-            if self._is_sqlite:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return any(not journal.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] for _ in attempts)
         finally:
-            connection.close()
-        if not self._is_sqlite:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as plain:
-                for table in tables:
-                    plain.exec_driver_sql(f"VACUUM FULL {table.name}")
+            journal.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_SECONDS * 1000}")
+
+    def _forget_of_postgresql(self, plain: Connection, tables: Sequence[sa.Table], attempts: Iterator[None]) -> bool:
+        present = plain.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one()
+        if not any(plain.execute(_SEEN_BY_NOBODY, {"present": present}).scalar_one() for _ in attempts):
+            return False
+        plain.exec_driver_sql("SET lock_timeout = '2s'")  # whoever comes after a table's lock is asked for waits too
+        try:
+            for table in tables:
+                plain.exec_driver_sql(f"VACUUM FULL {table.name}")
+        except sa.exc.DBAPIError as error:
+            if _LOCK_NOT_AVAILABLE not in str(error.orig):
+                raise
+            return False
+        finally:
+            plain.exec_driver_sql("RESET lock_timeout")
+        return True
 
     def record(self, transaction: Connection, leaf: Leaf, parents: Sequence[Parent] = ()) -> str:
         """Append ``leaf`` to the log and return its id; a leaf that is there already is left as it is.
@@ -123,8 +164,7 @@ class EvidenceLog:
         Raises:
             UnknownLeaf: A parent is not in the log.
         """
-        if not self._is_sqlite:
-            transaction.execute(_LOCK)
+        self.take_turn(transaction)
         newest = transaction.execute(_NEWEST).first()
         sequence = newest.sequence if newest else 0
         # A clock set back must not make a later entry look the earlier one.
@@ -234,6 +274,13 @@ class EvidenceLog:
                 leaf = recorded_leaf(*row)
                 if all(leaf.identity.get(name) == value for name, value in identity.items()):
                     yield leaf
+
+
+def _attempts() -> Iterator[None]:
+    for attempt in range(_FORGET_ATTEMPTS):
+        if attempt:
+            time.sleep(_FORGET_PAUSE_SECONDS)
+        yield
 
 
 def find_leaf(connection: Connection, leaf_id: str) -> RecordedLeaf | None:

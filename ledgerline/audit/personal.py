@@ -16,17 +16,24 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Boolean, Column, Index, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from ledgerline.audit.leaf import Kind
 from ledgerline.audit.log import EvidenceLog
 from ledgerline.audit.schema import METADATA
-from ledgerline.audit.sealing import PersonalKey, new_key, personal_key, seal, unseal
+from ledgerline.audit.sealing import PersonalKey, another_key, new_key, personal_key, seal, unseal
 from ledgerline.core.settings import Settings
 
 _AT_ONCE = 500  # values a statement
+
+KEY_IN_USE = Table(
+    "personal_key",
+    METADATA,
+    Column("place", Integer, primary_key=True),  # 1: there is one
+    Column("name", String(64), nullable=False),  # what the installation's key makes of a constant
+)
 
 SUBJECT = Table(
     "subject",
@@ -44,6 +51,8 @@ SEALED_FILE = Table(
     Column("key", LargeBinary),  # wrapped; null once it was destroyed
     Column("is_told", Boolean, nullable=False),  # whether every person in it is known to be
 )
+
+ANYBODY = ""  # in the column of subjects: somebody whom nobody could read
 
 SUBJECT_IN_FILE = Table(
     "subject_in_file",
@@ -117,9 +126,13 @@ class PersonalData:
         """The installation's key; it is made, or asked for, when it is first needed.
 
         Raises:
-            PersonalKeyRefused: It cannot be read.
+            PersonalKeyRefused: It cannot be read, or is another one than before: by it nobody would be known again, not
+                even who was erased.
         """
-        return personal_key(self.settings)
+        key = personal_key(self.settings)
+        with self.log.reading() as connection:
+            _require_same(connection, key)
+        return key
 
     def subjects(self, transaction: Connection, column: str, identifiers: Iterable[str]) -> dict[str, Subject]:
         """Return the persons whom a column names, by identifier; who is new is entered.
@@ -133,6 +146,8 @@ class PersonalData:
         lookups = {self.key.hash_of(column, each): each for each in identifiers}
         known = self._by_lookup(transaction, list(lookups))
         if new := [lookup for lookup in lookups if lookup not in known]:
+            self.log.take_turn(transaction)  # before any row of it is locked
+            self._settle_key(transaction)
             insert_unless_there(transaction, SUBJECT, [self._entered(each, column, lookups[each]) for each in new])
             known |= self._by_lookup(transaction, new)
         return {lookups[lookup]: subject for lookup, subject in known.items()}
@@ -153,6 +168,8 @@ class PersonalData:
 
     def file_key(self, transaction: Connection, fingerprint: str) -> bytes | None:
         """Return a file's key, made on the first call; None once it was destroyed."""
+        self.log.take_turn(transaction)
+        self._settle_key(transaction)
         new = {"fingerprint": fingerprint, "key": self.key.wrap(new_key()), "is_told": False}
         insert_unless_there(transaction, SEALED_FILE, [new])
         wanted = sa.select(SEALED_FILE.c.key).where(SEALED_FILE.c.fingerprint == fingerprint)
@@ -169,6 +186,13 @@ class PersonalData:
         of_file = sa.update(SEALED_FILE).where(SEALED_FILE.c.fingerprint == fingerprint)
         transaction.execute(of_file.values(key=None))
 
+    def is_anybody_erased(self, connection: Connection) -> bool:
+        """Whether there is a person who was erased."""
+        return (
+            connection.execute(sa.select(SUBJECT.c.pseudonym).where(SUBJECT.c.key.is_(None)).limit(1)).first()
+            is not None
+        )
+
     def all_told(self, transaction: Connection, fingerprint: str) -> None:
         """Keep that every person in a sealed file was entered. Any erasure takes a file of which that is not known."""
         of_file = sa.update(SEALED_FILE).where(SEALED_FILE.c.fingerprint == fingerprint)
@@ -181,6 +205,11 @@ class PersonalData:
             return None
         column, _, identifier = unseal(self.key.unwrap(row.key), row.named, _NAMED).decode().partition("=")
         return column, identifier
+
+    def _settle_key(self, transaction: Connection) -> None:
+        """Keep which key is the installation's: of two that come first at once, one stays."""
+        insert_unless_there(transaction, KEY_IN_USE, [{"place": 1, "name": self.key.hash_of(_KEY_NAME)}])
+        _require_same(transaction, self.key)
 
     def _entered(self, lookup: str, column: str, identifier: str) -> dict[str, Any]:
         key = new_key()
@@ -204,15 +233,23 @@ class PersonalData:
 
 
 _NAMED = "a person's name in the table of persons"
+_KEY_NAME = "the installation's key"
+
+
+def _require_same(connection: Connection, key: PersonalKey) -> None:
+    name = connection.execute(sa.select(KEY_IN_USE.c.name)).scalar()
+    if name is not None and name != key.hash_of(_KEY_NAME):
+        raise another_key()
 
 
 def personal_data(log: EvidenceLog, settings: Settings) -> PersonalData:
     """Return the persons of an installation, with their tables there."""
-    tables = [SUBJECT, SEALED_FILE, SUBJECT_IN_FILE]
+    tables = [KEY_IN_USE, SUBJECT, SEALED_FILE, SUBJECT_IN_FILE]
     with log.reading() as connection:
         there = sa.inspect(connection).has_table(tables[-1].name)
     if not there:
         with log.transaction() as transaction:
+            log.take_turn(transaction)
             METADATA.create_all(transaction, tables=tables, checkfirst=True)
     return PersonalData(log, settings)
 

@@ -35,6 +35,14 @@ class PersonalKeyRefused(LedgerlineError):
     """The installation's key to personal data is not there, or is not the one under which the data was sealed."""
 
 
+def another_key() -> PersonalKeyRefused:
+    """Return the refusal of a key under which nothing here was sealed."""
+    return PersonalKeyRefused(
+        "personal data here was sealed under another key than LEDGERLINE_PERSONAL_KEY, or keys/personal.key, holds; "
+        "bring back the key of this installation"
+    )
+
+
 class Unopened(LedgerlineError):
     """Sealed content does not open: another key, or changed bytes."""
 
@@ -78,10 +86,7 @@ class PersonalKey:
         try:
             return aes_key_unwrap(self.wrapping, wrapped)
         except (InvalidUnwrap, ValueError) as other:
-            raise PersonalKeyRefused(
-                "personal data here was sealed under another key than LEDGERLINE_PERSONAL_KEY, or keys/personal.key, "
-                "holds; bring back the key of this installation"
-            ) from other
+            raise another_key() from other
 
 
 def personal_key(settings: Settings) -> PersonalKey:

@@ -44,6 +44,11 @@ def erase(
         OUT.print_json(json.dumps(asdict(done)))
         return
     OUT.print(f"[green]{escape(done.pseudonym)} is erased[/green], by entry {str(done.leaf)[:12]}: {_what(done)}")
+    if not done.is_rewritten:
+        ERROR.print(
+            "[yellow]The database's files still hold the keys, encrypted, as another process has been reading it since "
+            "before;[/yellow] `ledgerline audit erase` with --yes, again later, rewrites them."
+        )
     OUT.print("Backups of the database from before still hold the key. `ledgerline audit verify` holds as it did.")
 
 

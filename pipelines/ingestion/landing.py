@@ -1,15 +1,18 @@
 """Land files: keep their raw bytes, type their rows, and record both; again and again with the same outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
 
-from ledgerline.audit import Ledger
+from ledgerline.audit import Kind, Ledger
+from ledgerline.audit.personal import PersonalColumns
+from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
 from pipelines.ingestion.batch_file import write_batch
 from pipelines.ingestion.file_pattern import SourceFile
 from pipelines.ingestion.landing_evidence import KeptBytes, LandingEvidence
+from pipelines.ingestion.mapping import Feed
 from pipelines.ingestion.mapping_choice import choose_mapping
 from pipelines.ingestion.personal_rows import SealedLanding
 from pipelines.ingestion.reading import read_rows
@@ -19,6 +22,10 @@ from pipelines.ingestion.source import FeedFile, FolderSource, Source
 from pipelines.ingestion.stable_read import FileLeft, StableBytes
 
 Progress = Callable[[str], None]
+
+
+class NoLongerPersonal(LedgerlineError):
+    """A mapping does not say any more of a column that it is personal: who was erased would be back in clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,7 @@ def land(
         NoMappingFits: No mapping fits the data folder.
         DatasetNotMapped: The source does not have the dataset.
         NoSourceFiles: The source has no file of it.
+        NoLongerPersonal: A column that was personal would now be kept as it is.
     """
     source = source_of(ledger.settings)
     files = [found for found in source.files(dataset) if window is None or window.holds(found.file)]
@@ -157,6 +165,7 @@ class _Landing:
     @classmethod
     def of(cls, ledger: Ledger, source: Source, dataset: str) -> "_Landing":
         feeds = {feed.fingerprint: feed for feed in source.feeds(dataset)}
+        _require_still_personal(ledger, dataset, feeds.values())
         evidence = {
             fingerprint: LandingEvidence.open(
                 ledger,
@@ -206,8 +215,11 @@ class _Landing:
                 runs = read_rows(raw_path, name=file.path, contract=contract, feed=feed, parts=parts)
                 batch = write_batch(scratch, contract, sealing.protected(runs) if sealing else runs)
             except FileRefused as refusal:
+                if sealing:
+                    sealing.finish(is_refused=True)
                 refused = evidence.record_refusal(file, content, refusal)
-                return _Outcome(f"refused, {refusal}", refusal=refused, is_new=True)
+                said = refusal.unquoted if sealing else str(refusal)
+                return _Outcome(f"refused, {said}", refusal=refused, is_new=True)
             if sealing:
                 sealing.finish()
             landed = evidence.record_batch(file, content, parts, batch)
@@ -219,6 +231,18 @@ def _keep(ledger: Ledger, raw: Path, received: StableBytes) -> KeptBytes:
     """Put a file's bytes into the object store as they were received."""
     ledger.objects.put_file(raw)
     return KeptBytes(received.sha256, received.size)
+
+
+def _require_still_personal(ledger: Ledger, dataset: str, feeds: Iterable[Feed]) -> None:
+    landed = (PersonalColumns.of_batch(leaf.identity) for leaf in ledger.log.leaves(Kind.LANDED_BATCH, dataset=dataset))
+    once = {column for columns in landed if columns for column in columns.every}
+    for feed in feeds:
+        now = feed.personal_columns.every if feed.personal_columns else ()
+        if shown := sorted(once.intersection(feed.all_columns).difference(now)):
+            raise NoLongerPersonal(
+                f"{dataset}: {', '.join(shown)} landed as personal data before, and the mapping does not say so any "
+                "more: it would be kept in clear, of erased persons too. Say so again, or use another home"
+            )
 
 
 def _present_sha256(source: Source, file: SourceFile) -> str | None:

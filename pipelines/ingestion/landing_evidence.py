@@ -136,7 +136,7 @@ class LandingEvidence:
             "dataset": self.contract.name,
             "mapping": self.feed,
             "reason": refusal.reason.value,
-            "message": str(refusal),
+            "message": refusal.unquoted if content.fingerprint else str(refusal),
             "row": refusal.row,
             "column": refusal.column,
             **content.of_sealed,

@@ -12,7 +12,8 @@ from pipelines.ingestion.reading import source_columns
 
 def problems_with(mapping: Mapping) -> list[str]:
     """Return what keeps ``mapping`` from being used, each as ``key: what is wrong``; none if it is sound."""
-    return [problem for name, feeds in mapping.datasets.items() for problem in _dataset_problems(name, feeds)]
+    problems = [problem for name, feeds in mapping.datasets.items() for problem in _dataset_problems(name, feeds)]
+    return problems or list(_personal_in_clear(mapping))
 
 
 def _dataset_problems(name: str, feeds: tuple[Feed, ...]) -> Iterator[str]:
@@ -111,6 +112,8 @@ def _personal_problems(feed: Feed, contract: DatasetContract) -> Iterator[str]:
             yield f"personal.{key}: {name!r} is no text column of {contract.name}; those are: {', '.join(texts)}"
         elif mapped is None or not source_columns(mapped, feed):
             yield f"personal.{key}: {name!r} is filled from no column of the files"
+        elif set(mapped.name_parts) & set(feed.name_parts):
+            yield f"personal.{key}: {name!r} is filled from names of files, which evidence shows as they are"
     if len({name for _, name in named}) < len(named):
         yield "personal: a column is named twice"
 
@@ -123,3 +126,28 @@ def _disagreements(feeds: tuple[Feed, ...]) -> Iterator[str]:
             for name in columns:
                 if known.setdefault(name, role) is not role:
                     yield f"roles: {name!r} is {known[name]} in one feed and {role} in another"
+    if any(feed.personal != feeds[0].personal for feed in feeds):
+        yield "personal: every feed of a dataset must say the same: a person is in the rows of all by one pseudonym"
+
+
+def _personal_in_clear(mapping: Mapping) -> Iterator[str]:
+    """Yield what would be kept as it is of a source column that the same feed, or one of the same files, protects."""
+    protected: dict[str, set[str]] = {}
+    for feed in mapping.feeds():
+        known = protected.setdefault(feed.files, set())
+        for name in _personal_names(feed):
+            known.update(source_columns(feed.all_columns[name], feed))
+    for dataset, feeds in mapping.datasets.items():
+        for feed in feeds:
+            for name, mapped in feed.all_columns.items():
+                shown = sorted(protected[feed.files] & set(source_columns(mapped, feed)))
+                if shown and name not in _personal_names(feed):
+                    yield (
+                        f"datasets.{dataset}: {name!r} is filled from {shown[0]!r}, which says who somebody is; "
+                        "fill it otherwise, or say below `personal:` that it does too"
+                    )
+
+
+def _personal_names(feed: Feed) -> set[str]:
+    """Return the personal columns that the feed fills."""
+    return set(feed.personal_columns.every) & set(feed.all_columns) if feed.personal_columns else set()

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+from sqlalchemy.engine import Connection
 
 from ledgerline.audit import Ledger
-from ledgerline.audit.personal import SEALED_FILE, PersonalColumns, PersonalData, Subject, personal_data
-from ledgerline.audit.sealing import seal_file, seal_text
+from ledgerline.audit.personal import ANYBODY, SEALED_FILE, PersonalColumns, PersonalData, Subject, personal_data
+from ledgerline.audit.sealing import new_key, seal_file, seal_text
 from pipelines.ingestion.landing_evidence import KeptBytes
 from pipelines.ingestion.reasons import UnreadableReason
-from pipelines.ingestion.stable_read import FileLeft, StableBytes
+from pipelines.ingestion.stable_read import StableBytes
 from pipelines.ingestion.typed_rows import ROW_NUMBER, TypedRows, unreadable_rows
 
 _WITHHELD = "(withheld: it may say who somebody is)"
@@ -48,13 +49,11 @@ class SealedLanding:
     def keep(self, raw: Path, scratch: Path) -> KeptBytes:
         """Put the file's sealed bytes into the object store.
 
-        Raises:
-            FileLeft: Its key was destroyed when somebody in it was erased.
+        Where its key was destroyed, as somebody in it was erased, another seals it that is not kept: it lands again,
+        as a changed mapping wants it, for the rows of the others.
         """
         with self.ledger.log.transaction() as transaction:
-            key = self._data.file_key(transaction, self.fingerprint)
-        if key is None:
-            raise FileLeft("was landed before, and somebody in it has been erased since; it is not kept again")
+            key = self._data.file_key(transaction, self.fingerprint) or new_key()
         sealed = scratch / "sealed"
         seal_file(key, raw, sealed)
         sha256 = self.ledger.objects.put_file(sealed)
@@ -69,13 +68,23 @@ class SealedLanding:
         """
         for run in runs:
             self._untold += run.unreadable.height
-            yield self._protected(run) if self.columns else run
+            shown = replace(run, unreadable=_without_values(run.unreadable))
+            yield self._protected(shown) if self.columns else shown
 
-    def finish(self) -> None:
-        """Keep, once every row was read, that every person in the file is known to be in it."""
-        if self.columns and not self._untold:
+    def finish(self, *, is_refused: bool = False) -> None:
+        """Keep, at the end, that every person in the file is known to be in it, or that anybody may be.
+
+        Where another dataset reads the same file, what both could read counts. Anybody may be somebody who was erased
+        before: such a file can no longer be opened, as it could not if they were erased now.
+        """
+        if self.columns:
             with self.ledger.log.transaction() as transaction:
-                self._data.all_told(transaction, self.fingerprint)
+                if is_refused or self._untold:
+                    self._data.enter_in_file(transaction, self.fingerprint, [ANYBODY])
+                    if self._data.is_anybody_erased(transaction):
+                        self._close(transaction)
+                else:
+                    self._data.all_told(transaction, self.fingerprint)
         if self._is_closed:
             self.ledger.log.forget_replaced([SEALED_FILE])
 
@@ -83,6 +92,7 @@ class SealedLanding:
         columns = self.columns
         assert columns is not None  # noqa: S101 (the caller has looked)
         named = run.rows[columns.subject]
+        self._untold += named.null_count()
         subjects = self._subjects(columns.subject, named.drop_nulls().unique(maintain_order=True).to_list())
         erased = named.is_in([name for name, subject in subjects.items() if subject.is_erased]).fill_null(value=False)
         rows = run.rows.filter(~erased)
@@ -95,21 +105,21 @@ class SealedLanding:
                 for number in run.rows.filter(erased)[ROW_NUMBER]
             ]
         )
-        shown = run.unreadable.with_columns(
-            pl.when(pl.col("value").is_not_null()).then(pl.lit(_WITHHELD)).alias("value")
-        )
-        return replace(
-            run, rows=rows.with_columns(pseudonyms, *sealed), unreadable=pl.concat([shown, lost]).sort(ROW_NUMBER)
-        )
+        unreadable = pl.concat([run.unreadable, lost]).sort(ROW_NUMBER)
+        return replace(run, rows=rows.with_columns(pseudonyms, *sealed), unreadable=unreadable)
 
     def _subjects(self, column: str, names: list[str]) -> dict[str, Subject]:
         with self.ledger.log.transaction() as transaction:
+            self.ledger.log.take_turn(transaction)  # nobody is erased between being found here and entered
             subjects = self._data.subjects(transaction, column, names)
             self._data.enter_in_file(transaction, self.fingerprint, (each.pseudonym for each in subjects.values()))
             if any(subject.is_erased for subject in subjects.values()):
-                self._data.close_file(transaction, self.fingerprint)
-                self._is_closed = True
+                self._close(transaction)
         return subjects
+
+    def _close(self, transaction: Connection) -> None:
+        self._data.close_file(transaction, self.fingerprint)
+        self._is_closed = True
 
     def _sealed(self, values: pl.Series, names: pl.Series, subjects: dict[str, Subject]) -> pl.Series:
         """Encrypt a column, each value under its person's key; one of nobody is left to the sealed file alone."""
@@ -119,6 +129,11 @@ class SealedLanding:
             key = subjects[name].key if name is not None else None
             found.append(seal_text(key, value, place) if key is not None and value is not None else None)
         return pl.Series(values.name, found, dtype=pl.String)
+
+
+def _without_values(unreadable: pl.DataFrame) -> pl.DataFrame:
+    """Return unreadable rows without what stood in them: whole lines often, whichever columns a dataset reads."""
+    return unreadable.with_columns(pl.when(pl.col("value").is_not_null()).then(pl.lit(_WITHHELD)).alias("value"))
 
 
 def _pseudonym(subjects: dict[str, Subject], name: str | None) -> str | None:

@@ -49,15 +49,23 @@ class FileRefused(LedgerlineError):
         reason: The code.
         row: The data row, from 1, at which reading ended, where that is known.
         column: The source column at fault, where there is one.
+        unquoted: The message without what it quotes of the file: of personal data nothing is quoted.
     """
 
     def __init__(
-        self, message: str, *, reason: RefusalReason, row: int | None = None, column: str | None = None
+        self,
+        message: str,
+        *,
+        reason: RefusalReason,
+        row: int | None = None,
+        column: str | None = None,
+        quoting: str = "",
     ) -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(message + quoting))
         self.reason = reason
         self.row = row
         self.column = column
+        self.unquoted = printable(message)
 
 
 def printable(text: str) -> str:

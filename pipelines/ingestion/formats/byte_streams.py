@@ -36,5 +36,7 @@ def opened(path: Path, *, name: str) -> Iterator[IO[bytes]]:
             ) from error
         except (gzip.BadGzipFile, zlib.error) as error:
             raise FileRefused(
-                f"the gzip stream is damaged ({error}); fetch the file again", reason=RefusalReason.CORRUPT_GZIP
+                "the gzip stream is damaged; fetch the file again",
+                reason=RefusalReason.CORRUPT_GZIP,
+                quoting=f" ({error})",
             ) from error

@@ -78,9 +78,10 @@ def _position(header: list[str], column: str) -> int:
         return header.index(column)
     if times == 0:
         raise FileRefused(
-            f"column {column!r} is missing; the header has: {', '.join(header)}",
+            f"column {column!r} is missing",
             reason=RefusalReason.MISSING_COLUMN,
             column=column,
+            quoting=f"; the header has: {', '.join(header)}",
         )
     raise FileRefused(
         f"column {column!r} stands {times} times in the header", reason=RefusalReason.DUPLICATE_COLUMN, column=column

@@ -21,7 +21,9 @@ def read_parquet(path: Path, *, columns: Sequence[str]) -> Iterator[RawRows]:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise FileRefused(f"not a Parquet file: {_first_line(error)}", reason=RefusalReason.NOT_PARQUET) from error
+        raise FileRefused(
+            "not a Parquet file", reason=RefusalReason.NOT_PARQUET, quoting=f": {_first_line(error)}"
+        ) from error
     with file:
         for column in columns:
             _check(file.schema_arrow, column)
@@ -37,9 +39,10 @@ def _check(schema: pa.Schema, column: str) -> None:
     positions = schema.get_all_field_indices(column)
     if not positions:
         raise FileRefused(
-            f"column {column!r} is missing; the file has: {', '.join(schema.names)}",
+            f"column {column!r} is missing",
             reason=RefusalReason.MISSING_COLUMN,
             column=column,
+            quoting=f"; the file has: {', '.join(schema.names)}",
         )
     if len(positions) > 1:
         raise FileRefused(
@@ -49,9 +52,10 @@ def _check(schema: pa.Schema, column: str) -> None:
         )
     if pa.types.is_nested(schema.field(column).type):
         raise FileRefused(
-            f"column {column!r} is nested ({schema.field(column).type}), where one value is due",
+            f"column {column!r} is nested, where one value is due",
             reason=RefusalReason.WRONG_TYPE,
             column=column,
+            quoting=f": {schema.field(column).type}",
         )
 
 
@@ -60,9 +64,10 @@ def _next(batches: Iterator[pa.RecordBatch], row: int) -> pa.RecordBatch | None:
         return next(batches, None)
     except (pa.ArrowException, OSError) as error:
         raise FileRefused(
-            f"the Parquet file is damaged after row {row}: {_first_line(error)}",
+            f"the Parquet file is damaged after row {row}",
             reason=RefusalReason.CORRUPT_PARQUET,
             row=row + 1,
+            quoting=f": {_first_line(error)}",
         ) from error
 
 

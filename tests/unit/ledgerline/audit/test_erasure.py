@@ -1,6 +1,7 @@
 """Erasing a person: the key goes, the log stays, and whoever asks is told."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,25 @@ def test_neither_the_database_nor_its_journal_holds_the_key_afterwards(ledger: L
     assert bytes(row.named) not in left
 
 
+def test_who_reads_meanwhile_is_not_waited_for_long_and_it_is_said_that_the_key_is_still_there(
+    ledger: Ledger, enter: Callable[..., str]
+):
+    anna, bela = enter("anna"), enter("bela")
+    with ledger.log.reading() as connection:
+        key = connection.execute(sa.select(SUBJECT.c.key).where(SUBJECT.c.pseudonym == anna)).scalar_one()
+        is_sqlite = connection.dialect.name == "sqlite"
+        with ThreadPoolExecutor(1) as beside:
+            erasing = beside.submit(erase, ledger, anna, **WHY)
+            for number in range(20):
+                enter(f"card-{number}")  # nobody who writes waits for the reader
+            done = erasing.result(timeout=30)
+    assert not done.is_rewritten
+    with pytest.raises(AlreadyErased):
+        erase(ledger, anna, **WHY)
+    assert bytes(key) not in stored(ledger, is_sqlite=is_sqlite)
+    assert erase(ledger, bela, **WHY).is_rewritten
+
+
 def stored(ledger: Ledger, *, is_sqlite: bool) -> bytes:
     """Return what the database's files hold of the table of persons."""
     if is_sqlite:
@@ -160,6 +180,17 @@ def test_another_installations_key_opens_nothing_and_says_so(ledger: Ledger, ent
         known_person(ledger, anna)
 
 
+def test_under_another_key_nobody_who_was_erased_comes_back_as_somebody_new(ledger: Ledger, enter: Callable[..., str]):
+    erase(ledger, enter("anna"), **WHY)
+    (ledger.settings.keys_path / "personal.key").unlink()
+    forgetful = personal_data(ledger.log, ledger.settings)
+    with (
+        ledger.log.transaction() as transaction,
+        pytest.raises(PersonalKeyRefused, match="bring back the key of this installation"),
+    ):
+        forgetful.subjects(transaction, "customer_id", ["anna"])
+
+
 @pytest.mark.parametrize(
     ("secret", "problem"),
     [("c2hvcnQ=", "holds no key"), ("not base64!", "holds no key"), ("", "holds no key")],
@@ -180,3 +211,34 @@ def test_a_key_that_others_can_read_is_refused(ledger: Ledger, enter: Callable[.
     (ledger.settings.keys_path / "personal.key").chmod(0o644)
     with pytest.raises(PersonalKeyRefused, match="chmod 600"):
         known_person(ledger, anna)
+
+
+def test_who_enters_the_same_persons_at_once_in_another_order_waits_and_finds_them(ledger: Ledger, data: PersonalData):
+    cards = [f"card-{number}" for number in range(300)]
+
+    def entered(names: list[str]) -> set[str]:
+        with ledger.log.transaction() as transaction:
+            found = data.subjects(transaction, "customer_id", names)
+        return {subject.pseudonym for subject in found.values()}
+
+    assert data.key
+    with ThreadPoolExecutor(2) as both:
+        one, other = both.map(entered, (cards, cards[::-1]))
+    assert one == other
+
+
+def test_an_erasure_waits_for_whoever_is_entering_the_person_in_a_file(
+    ledger: Ledger, data: PersonalData, enter: Callable[..., str]
+):
+    pseudonym = enter("card-anna")
+    with ThreadPoolExecutor(1) as beside:
+        with ledger.log.transaction() as transaction:
+            data.file_key(transaction, data.fingerprint("late"))
+            data.enter_in_file(transaction, data.fingerprint("late"), [pseudonym])
+            data.all_told(transaction, data.fingerprint("late"))
+            erasing = beside.submit(erase, ledger, pseudonym, **WHY)
+            with pytest.raises(TimeoutError):
+                erasing.result(timeout=0.5)
+        erasing.result()
+    with ledger.log.transaction() as transaction:
+        assert data.file_key(transaction, data.fingerprint("late")) is None

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from ledgerline.audit import Kind, Ledger
 from ledgerline.audit.erasure import erase
@@ -16,6 +17,7 @@ from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import Settings
 from ledgerline.decisions.effects import check_effects
 from pipelines.ingestion import land
+from pipelines.ingestion.landing import NoLongerPersonal
 from pipelines.ingestion.mapping_file import load_mapping
 
 Deliver = Callable[..., Path]
@@ -32,6 +34,28 @@ ROWS = (
     "t2,card-bela,shop-south,57.16,2024-01-05T11:00:00Z\n"
     "t3,card-anna,shop-south,8.00,2024-01-05T12:00:00Z\n"
 )
+
+LABELS = """
+  fraud_labels:
+    files: payments/*_{date}.csv
+    columns:
+      transaction_id: id
+      is_fraud: {column: amount, greater_than: 50}
+      event_time: {column: paid_at, timezone: Europe/Paris}
+      available_at: {after: event_time, delay: 0s}
+"""
+APPLICATIONS = """
+  applications:
+    files: payments/*_{date}.csv
+    columns:
+      application_id: card
+      portfolio: {constant: loans}
+      dated: {constant: true}
+      event_time: {constant: 2024-01-05T10:00:00Z}
+      available_at: {after: event_time, delay: 0s}
+    roles: {personal: {shop: shop}}
+    personal: {subject: application_id}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +167,54 @@ def test_a_file_that_is_still_there_is_not_landed_again_after_an_erasure(ledger:
     assert (report.batches, report.new, report.left) == (before, (), ())
 
 
+@pytest.mark.parametrize("rows", ["t7,card-anna\n", ",,,,\n", None])
+def test_a_new_file_in_which_anybody_may_be_cannot_be_opened_once_somebody_was_erased(
+    ledger: Ledger, deliver: Deliver, rows: str | None
+):
+    deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    path = deliver("2024-01-06", rows or "")
+    if rows is None:
+        path.write_text("a file without a header,card-anna\n")
+    land(ledger, "transactions")
+    people = personal_data(ledger.log, ledger.settings)
+    with ledger.log.transaction() as transaction:
+        assert people.file_key(transaction, people.fingerprint(sha256_file(path))) is None
+
+
+def test_a_changed_mapping_lands_the_others_of_a_file_again_and_keeps_it_closed(
+    ledger: Ledger, deliver: Deliver, data: Path, landed_rows: Landed
+):
+    delivered = deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text().replace("EUR", "CHF"))
+    (batch,) = land(ledger, "transactions").new
+    assert landed_rows(batch).select("transaction_id", "currency").rows() == [("t2", "CHF")]
+    people, raw = personal_data(ledger.log, ledger.settings), ledger.log.get(batch).identity["raw"]
+    with ledger.log.transaction() as transaction:
+        assert people.file_key(transaction, people.fingerprint(sha256_file(delivered))) is None
+    assert land(ledger, "transactions").new == ()
+    assert raw in ledger.objects
+    assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
+
+
+@pytest.mark.parametrize("now", ["", "    personal: {subject: terminal_id}", "    personal: {subject: customer_id}"])
+def test_what_was_personal_does_not_land_in_clear_because_the_mapping_is_silent(
+    ledger: Ledger, deliver: Deliver, data: Path, now: str
+):
+    deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-anna", person="dana", reason="request 7")
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text().replace(PERSONAL.strip("\n"), now))
+    with pytest.raises(NoLongerPersonal, match=r"_id landed as personal data before"):
+        land(ledger, "transactions")
+    assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
+
+
 def test_new_rows_of_an_erased_person_are_withheld_and_counted_and_their_file_is_closed(
     ledger: Ledger, deliver: Deliver, landed_rows: Landed, unreadable: Unreadable
 ):
@@ -173,23 +245,41 @@ def test_an_erasure_takes_every_file_in_which_the_person_may_be(ledger: Ledger, 
 
 
 def test_a_file_that_another_dataset_reads_too_is_sealed_for_both(ledger: Ledger, deliver: Deliver, data: Path):
-    labels = """
-  fraud_labels:
-    files: payments/*_{date}.csv
-    columns:
-      transaction_id: id
-      is_fraud: {column: amount, greater_than: 50}
-      event_time: {column: paid_at, timezone: Europe/Paris}
-      available_at: {after: event_time, delay: 0s}
-"""
     path = data / "ledgerline.yaml"
-    path.write_text(path.read_text() + labels)
+    path.write_text(path.read_text() + LABELS)
     deliver("2024-01-05", ROWS)
     land(ledger, "fraud_labels")
     land(ledger, "transactions")
     assert len(ledger.log.leaves(Kind.RAW_FILE)) == 1
     assert not [kept for kept in everything_kept(ledger) if b"card-anna" in kept]
     assert len(erase(ledger, "customer_id=card-anna", person="dana", reason="request 7").files) == 1
+
+
+def test_lines_that_another_dataset_cannot_read_are_withheld_there_too(
+    ledger: Ledger, deliver: Deliver, data: Path, unreadable: Unreadable
+):
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text() + LABELS)
+    deliver("2024-01-05", ROWS + "t4,card-anna\n")
+    (batch,) = land(ledger, "fraud_labels").batches
+    assert unreadable(batch) == [(4, None, "(withheld: it may say who somebody is)", "wrong_field_count")]
+
+
+@pytest.mark.parametrize("order", [("transactions", "applications"), ("applications", "transactions")])
+def test_a_file_whose_rows_one_of_two_datasets_could_not_read_is_taken_by_every_erasure(
+    ledger: Ledger, deliver: Deliver, data: Path, order: tuple[str, str]
+):
+    path = data / "ledgerline.yaml"
+    path.write_text(path.read_text() + APPLICATIONS)
+    shared = deliver("2024-01-05", "t1,card-anna,shop-north,0.29,2024-01-05T10:00:00Z\nt2,card-bela,shop,much,\n")
+    for dataset in order:
+        land(ledger, dataset)
+    deliver("2024-01-06", "t9,card-carl,shop-north,1.00,2024-01-06T10:00:00Z\n")
+    land(ledger, "transactions")
+    erase(ledger, "customer_id=card-carl", person="dana", reason="request 7")
+    people = personal_data(ledger.log, ledger.settings)
+    with ledger.log.transaction() as transaction:
+        assert people.file_key(transaction, people.fingerprint(sha256_file(shared))) is None
 
 
 def test_killed_after_any_effect_it_ends_in_the_rows_of_a_landing_that_was_not(
@@ -227,3 +317,46 @@ def test_a_declaration_that_cannot_hold_is_refused_by_name(data: Path, said: str
     with pytest.raises(LedgerlineError, match="the mapping cannot be used") as refused:
         load_mapping(path)
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("instead_of", "said", "problem"),
+    [
+        ("transaction_id: id", "transaction_id: card", "transactions: 'transaction_id' is filled from 'card'"),
+        ("transaction_id: id", "transaction_id: {template: '{card}-{row_number}'}", "'transaction_id' is filled from"),
+        ("customer_id: card", "customer_id: {template: '{date}{card}'}", "'customer_id' is filled from names of files"),
+        (
+            "transaction_id: id\n      is_fraud",
+            "transaction_id: card\n      is_fraud",
+            "fraud_labels: 'transaction_id'",
+        ),
+    ],
+)
+def test_a_column_that_would_be_kept_in_clear_beside_its_pseudonym_is_refused(
+    data: Path, instead_of: str, said: str, problem: str
+):
+    path = data / "ledgerline.yaml"
+    path.write_text((path.read_text() + LABELS).replace(instead_of, said))
+    with pytest.raises(LedgerlineError, match="the mapping cannot be used") as refused:
+        load_mapping(path)
+    assert problem in str(refused.value)
+
+
+def test_feeds_of_one_dataset_must_agree_on_who_is_a_person(data: Path):
+    path = data / "ledgerline.yaml"
+    mapped = yaml.safe_load(path.read_text())
+    feed = mapped["datasets"]["transactions"]
+    silent = {**feed, "files": "other/*_{date}.csv"}
+    del silent["personal"]
+    mapped["datasets"]["transactions"] = [feed, silent]
+    path.write_text(yaml.safe_dump(mapped))
+    with pytest.raises(LedgerlineError, match="every feed of a dataset must say the same"):
+        load_mapping(path)
+
+
+@pytest.mark.parametrize("broken", ["t1,card-anna,shop-north,0.29,2024-01-05T10:00:00Z\n", '"card-anna",id\n'])
+def test_why_a_file_is_refused_is_said_without_what_is_in_it(ledger: Ledger, data: Path, broken: str):
+    (data / "payments/acme_2024-01-05.csv").write_text(broken)
+    told: list[str] = []
+    assert land(ledger, "transactions", progress=told.append).refused
+    assert not [kept for kept in (*everything_kept(ledger), *map(str.encode, told)) if b"card-anna" in kept]
