@@ -46,6 +46,7 @@ def test_everything_below_a_raw_file_is_counted_by_kind(log: EvidenceLog, line, 
         Kind.SCORED_BATCH: 1,
         Kind.ORDER_INTENT: 4,
         Kind.VENUE_EVENT: 4,
+        Kind.OUTCOME: 2,
         Kind.RELEASE: 1,
         Kind.MONITORING: 1,
     }
