@@ -19,6 +19,7 @@ from ledgerline.audit.entry import recorded_leaf
 from ledgerline.audit.graph import BULK, EDGES
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog
+from ledgerline.audit.outcomes import labelled_decisions
 from ledgerline.audit.schema import EDGE, LEAF
 from ledgerline.audit.trace import resolve
 from ledgerline.core.clock import parse_instant
@@ -78,12 +79,14 @@ class Impact:
         counts: How many of each kind there are, in the order of the line; kinds of which there are none are left out.
         leaves: Those of the kinds of which there are few, oldest first.
         many: The bulk kinds among them.
+        labelled: Decisions whose outcome is said by a label that came in here. They were not made from it.
     """
 
     start: RecordedLeaf
     counts: Mapping[Kind, int]
     leaves: tuple[RecordedLeaf, ...]
     many: Mapping[Kind, Many]
+    labelled: Many | None
     _below: "_Below"
 
     def of(self, kind: Kind) -> tuple[RecordedLeaf, ...]:
@@ -111,9 +114,19 @@ def impact(log: EvidenceLog, name: str, *, most_children_read: int = MOST_CHILDR
         below = _Below(log, start, *_walk(connection, start, most_children_read))
         many = {kind: found for kind in BULK if (found := below.many(connection, kind))}
         leaves = _read(connection, (place for place, kind in below.known.items() if kind not in BULK))
+        labelled = _labelled(connection, (start, *leaves)) if Kind.OUTCOME in many else None
     counts = {kind: sum(leaf.kind is kind for leaf in leaves) for kind in _FEW_KINDS}
     counts |= {kind: found.count for kind, found in many.items()}
-    return Impact(start, {kind: counts[kind] for kind in Kind if counts.get(kind)}, leaves, many, below)
+    return Impact(start, {kind: counts[kind] for kind in Kind if counts.get(kind)}, leaves, many, labelled, below)
+
+
+def _labelled(connection: Connection, leaves: Iterable[RecordedLeaf]) -> Many | None:
+    receipts = [leaf.sequence for leaf in leaves if leaf.kind in (Kind.VALIDATION_RECEIPT, Kind.RELEASE)]
+    found = labelled_decisions(connection, receipts)
+    if not found:
+        return None
+    first, last = (_occurrence(connection, sequence) for sequence in (found[0], found[-1]))
+    return Many(Kind.DECISION, len(found), first, last)
 
 
 @dataclass(frozen=True, slots=True)

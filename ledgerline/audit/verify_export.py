@@ -879,7 +879,7 @@ class _Run:
         self.report.checked["orders held to their decision"] += 1
 
     def _check_outcome(self, entry: Entry) -> None:
-        """Hold an outcome to what says so: the receipt by which its label came in, or the venue's event of its order."""
+        """Hold an outcome to what says so: the receipt of its label, or the venue's event of its order."""
         said_by: dict[str, list[Entry]] = {}
         for name, role in (("detail.label", "label"), ("intent", "intent"), ("event", "event")):
             said, said_by[role] = entry.said(name), list(self.parents(entry, role))

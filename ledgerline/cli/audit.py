@@ -1,7 +1,7 @@
 """Verbs that an auditor asks the evidence with: trace, impact, live-at, history, replay, verify, export."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -20,13 +20,15 @@ from ledgerline.audit.history import live_at as in_force_at
 from ledgerline.audit.impact import Impact
 from ledgerline.audit.impact import impact as walk_down
 from ledgerline.audit.keeper import log_key
-from ledgerline.audit.leaf import Kind
+from ledgerline.audit.leaf import Kind, RecordedLeaf
+from ledgerline.audit.ledger import Ledger
 from ledgerline.audit.note import NoteKey
+from ledgerline.audit.outcomes import LIVE_KINDS, life_of
 from ledgerline.audit.trace import resolve
 from ledgerline.audit.trace import trace as walk_back
 from ledgerline.audit.verify import Trust, Verification, check_log
 from ledgerline.audit.witness import Published
-from ledgerline.cli.evidence import essence, show_steps
+from ledgerline.cli.evidence import essence, outcome_json, show_steps
 from ledgerline.cli.export import export
 from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger
 from ledgerline.core.errors import LedgerlineError
@@ -35,6 +37,7 @@ from ledgerline.core.settings import Settings
 _SHOWN_DIGITS = 12
 _SHOWN_LEAVES = 12
 _TIME = "%Y-%m-%d %H:%M:%S"
+_FAMILIES = ("fraud", "credit", "forecast", "price")
 
 audit = typer.Typer(
     no_args_is_help=True,
@@ -118,19 +121,28 @@ def live_at(
 
 @audit.command()
 def history(
-    family: Annotated[str, typer.Argument(help="fraud, credit, forecast or price.")], as_json: JsonOption = False
+    name: Annotated[
+        str, typer.Argument(help="fraud, credit, forecast or price; or a decision or an order.", metavar="NAME")
+    ],
+    as_json: JsonOption = False,
 ) -> None:
     """Show every model version of a family: what the gates said, who signed, when it was in force, what came back.
 
-    Example: `ledgerline audit history fraud`
+    Of a decision or an order: what followed, from the order and what the venue said to what came of it.
+
+    Example: `ledgerline audit history fraud`, or `ledgerline audit history c0ffee42`
     """
-    found = history_of(open_ledger(), family)
+    ledger = open_ledger()
+    if name not in _FAMILIES:
+        _show_life(life_of(ledger.log, _live(ledger, name)), as_json=as_json)
+        return
+    found = history_of(ledger, name)
     if as_json:
         OUT.print_json(json.dumps([asdict(each) for each in found], default=_json))
         return
     if not found:
-        raise LedgerlineError(f"no {family} model was ever trained here; `ledgerline train {family}` trains one")
-    tree = Tree(f"[bold]{escape(family)}[/bold]  {len(found)} version(s), oldest first")
+        raise LedgerlineError(f"no {name} model was ever trained here; `ledgerline train {name}` trains one")
+    tree = Tree(f"[bold]{escape(name)}[/bold]  {len(found)} version(s), oldest first")
     for each in found:
         _grow(tree, each)
     OUT.print(tree)
@@ -224,6 +236,7 @@ def _impact_json(found: Impact) -> dict[str, Any]:
         "counts": dict(found.counts),
         "models": short(Kind.MODEL_BUNDLE),
         "deployments": short(Kind.DEPLOYMENT),
+        "labelled": found.labelled and json.loads(json.dumps(asdict(found.labelled), default=_json)),
         "many": {kind: json.loads(json.dumps(asdict(each), default=_json)) for kind, each in found.many.items()},
     }
 
@@ -240,12 +253,45 @@ def _show_impact(found: Impact) -> None:
         first, last = (many.first, many.last) if many else (few[0], few[-1])
         table.add_row(kind.value, f"{count:,}", f"{first.recorded_at:{_TIME}}", f"{last.recorded_at:{_TIME}}")
     OUT.print(table)
+    if found.labelled:
+        OUT.print(f"By labels in it the outcome of {found.labelled.count:,} live decisions became known.")
     for title, kind in (("Models", Kind.MODEL_BUNDLE), ("Deployments", Kind.DEPLOYMENT)):
         leaves = found.of(kind)
         for leaf in leaves[:_SHOWN_LEAVES]:
             OUT.print(f"{title}: [cyan]{leaf.id[:_SHOWN_DIGITS]}[/cyan]  {escape(essence(leaf))}")
         if len(leaves) > _SHOWN_LEAVES:
             OUT.print(f"[dim]{title}: ... and {len(leaves) - _SHOWN_LEAVES} more (--json names them)[/dim]")
+
+
+def _live(ledger: Ledger, name: str) -> RecordedLeaf:
+    leaf = resolve(ledger.log, name)
+    if leaf.kind not in LIVE_KINDS:
+        raise LedgerlineError(
+            f"{name} is a {leaf.kind}; a history is of a family ({', '.join(_FAMILIES)}), a decision or an order; "
+            f"`ledgerline audit impact {name}` shows what was made from anything else"
+        )
+    return leaf
+
+
+def _show_life(leaves: Sequence[RecordedLeaf], *, as_json: bool) -> None:
+    if as_json:
+        said = [
+            {
+                "kind": leaf.kind,
+                "id": leaf.id,
+                "recorded_at": leaf.recorded_at,
+                "said": essence(leaf),
+                **({"outcome": outcome_json(leaf)} if leaf.kind is Kind.OUTCOME else {}),
+            }
+            for leaf in leaves
+        ]
+        OUT.print_json(json.dumps(said, default=_json))
+        return
+    for leaf in leaves:
+        digits = leaf.id[:_SHOWN_DIGITS]
+        OUT.print(f"{leaf.recorded_at:{_TIME}} [bold]{leaf.kind}[/bold] [cyan]{digits}[/cyan]  {escape(essence(leaf))}")
+    if not any(leaf.kind is Kind.OUTCOME for leaf in leaves):
+        OUT.print("What came of it is not on record yet.")
 
 
 def _show_in_force(found: list[InForce], at: datetime) -> None:

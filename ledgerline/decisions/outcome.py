@@ -46,7 +46,12 @@ class Outcome:
         The label's receipt is no part of the identity: a batch that is judged anew says the same of the same payment.
         """
         order = {"intent": self.intent, "event": self.event} if self.intent else {}
-        identity = {"decision": self.decision, "came": dict(self.came), "known_at": instant_text(self.known_at), **order}
+        identity = {
+            "decision": self.decision,
+            "came": dict(self.came),
+            "known_at": instant_text(self.known_at),
+            **order,
+        }
         detail = {"subject": self.subject, **({"label": self.label} if self.label else {})}
         parents = [Parent(self.decision, "decision")]
         parents += [Parent(self.label, "label")] if self.label else []
