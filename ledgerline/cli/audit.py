@@ -1,7 +1,7 @@
 """Verbs that an auditor asks the evidence with: trace, impact, live-at, history, replay, verify, export."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from ledgerline.audit.column_impact import column_impact
 from ledgerline.audit.graph import EDGES
 from ledgerline.audit.history import InForce, ModelHistory, Signature
 from ledgerline.audit.history import history as history_of
 from ledgerline.audit.history import live_at as in_force_at
-from ledgerline.audit.impact import Impact
 from ledgerline.audit.impact import impact as walk_down
 from ledgerline.audit.keeper import log_key
-from ledgerline.audit.leaf import Kind, RecordedLeaf
+from ledgerline.audit.leaf import RecordedLeaf
 from ledgerline.audit.ledger import Ledger
 from ledgerline.audit.note import NoteKey
 from ledgerline.audit.outcomes import LIVE_KINDS, life_of
@@ -28,14 +28,15 @@ from ledgerline.audit.trace import resolve
 from ledgerline.audit.trace import trace as walk_back
 from ledgerline.audit.verify import Trust, Verification, check_log
 from ledgerline.audit.witness import Published
-from ledgerline.cli.evidence import essence, outcome_json, show_steps
+from ledgerline.cli.evidence import show_life, show_steps
 from ledgerline.cli.export import export
+from ledgerline.cli.impact_report import show_column, show_impact
 from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger
+from ledgerline.core.contracts import CONTRACTS
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
 
 _SHOWN_DIGITS = 12
-_SHOWN_LEAVES = 12
 _TIME = "%Y-%m-%d %H:%M:%S"
 _FAMILIES = ("fraud", "credit", "forecast", "price")
 
@@ -83,18 +84,24 @@ def trace(
 
 
 @audit.command()
-def impact(name: Name, as_json: JsonOption = False) -> None:
+def impact(
+    name: Annotated[
+        str, typer.Argument(help="As for trace; or a contract's column: transactions.amount_minor.", metavar="NAME")
+    ],
+    as_json: JsonOption = False,
+) -> None:
     """Walk down from a raw file, or anything else recorded, to everything that was made from it.
 
     Models and deployments are named; of decisions and orders, of which there may be millions, the first and the last.
+    Of a contract's column: the features that read it, their versions, and all that was made from those.
 
-    Example: `ledgerline audit impact transactions/2018-04-02.csv`
+    Example: `ledgerline audit impact transactions/2018-04-02.csv`, or `ledgerline audit impact posts.text`
     """
-    found = walk_down(open_ledger().log, name)
-    if as_json:
-        OUT.print_json(json.dumps(_impact_json(found)))
+    log = open_ledger().log
+    if name.partition(".")[0] in CONTRACTS and not log.called(name, limit=1):
+        show_column(column_impact(log, name), as_json=as_json)
         return
-    _show_impact(found)
+    show_impact(walk_down(log, name), as_json=as_json)
 
 
 @audit.command("live-at")
@@ -134,7 +141,7 @@ def history(
     """
     ledger = open_ledger()
     if name not in _FAMILIES:
-        _show_life(life_of(ledger.log, _live(ledger, name)), as_json=as_json)
+        show_life(life_of(ledger.log, _live(ledger, name)), as_json=as_json)
         return
     found = history_of(ledger, name)
     if as_json:
@@ -224,45 +231,6 @@ def verify(
         raise typer.Exit(1)
 
 
-def _impact_json(found: Impact) -> dict[str, Any]:
-    def short(kind: Kind) -> list[dict[str, Any]]:
-        return [
-            {"id": leaf.id, "recorded_at": leaf.recorded_at.isoformat(), "said": essence(leaf)}
-            for leaf in found.of(kind)
-        ]
-
-    return {
-        "start": {"id": found.start.id, "kind": found.start.kind, "said": essence(found.start)},
-        "counts": dict(found.counts),
-        "models": short(Kind.MODEL_BUNDLE),
-        "deployments": short(Kind.DEPLOYMENT),
-        "labelled": found.labelled and json.loads(json.dumps(asdict(found.labelled), default=_json)),
-        "many": {kind: json.loads(json.dumps(asdict(each), default=_json)) for kind, each in found.many.items()},
-    }
-
-
-def _show_impact(found: Impact) -> None:
-    OUT.print(f"[bold]{found.start.kind}[/bold] [cyan]{found.start.id[:_SHOWN_DIGITS]}[/cyan]  ", end="")
-    OUT.print(escape(essence(found.start)))
-    if not found.counts:
-        OUT.print("Nothing was made from it.")
-        return
-    table = Table("made from it", "how many", "first recorded (UTC)", "last recorded (UTC)")
-    for kind, count in found.counts.items():
-        many, few = found.many.get(kind), found.of(kind)
-        first, last = (many.first, many.last) if many else (few[0], few[-1])
-        table.add_row(kind.value, f"{count:,}", f"{first.recorded_at:{_TIME}}", f"{last.recorded_at:{_TIME}}")
-    OUT.print(table)
-    if found.labelled:
-        OUT.print(f"By labels in it the outcome of {found.labelled.count:,} live decisions became known.")
-    for title, kind in (("Models", Kind.MODEL_BUNDLE), ("Deployments", Kind.DEPLOYMENT)):
-        leaves = found.of(kind)
-        for leaf in leaves[:_SHOWN_LEAVES]:
-            OUT.print(f"{title}: [cyan]{leaf.id[:_SHOWN_DIGITS]}[/cyan]  {escape(essence(leaf))}")
-        if len(leaves) > _SHOWN_LEAVES:
-            OUT.print(f"[dim]{title}: ... and {len(leaves) - _SHOWN_LEAVES} more (--json names them)[/dim]")
-
-
 def _live(ledger: Ledger, name: str) -> RecordedLeaf:
     leaf = resolve(ledger.log, name)
     if leaf.kind not in LIVE_KINDS:
@@ -271,27 +239,6 @@ def _live(ledger: Ledger, name: str) -> RecordedLeaf:
             f"`ledgerline audit impact {name}` shows what was made from anything else"
         )
     return leaf
-
-
-def _show_life(leaves: Sequence[RecordedLeaf], *, as_json: bool) -> None:
-    if as_json:
-        said = [
-            {
-                "kind": leaf.kind,
-                "id": leaf.id,
-                "recorded_at": leaf.recorded_at,
-                "said": essence(leaf),
-                **({"outcome": outcome_json(leaf)} if leaf.kind is Kind.OUTCOME else {}),
-            }
-            for leaf in leaves
-        ]
-        OUT.print_json(json.dumps(said, default=_json))
-        return
-    for leaf in leaves:
-        digits = leaf.id[:_SHOWN_DIGITS]
-        OUT.print(f"{leaf.recorded_at:{_TIME}} [bold]{leaf.kind}[/bold] [cyan]{digits}[/cyan]  {escape(essence(leaf))}")
-    if not any(leaf.kind is Kind.OUTCOME for leaf in leaves):
-        OUT.print("What came of it is not on record yet.")
 
 
 def _show_in_force(found: list[InForce], at: datetime) -> None:

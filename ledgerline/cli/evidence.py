@@ -1,10 +1,12 @@
 """Verbs that read the evidence: trace; and what a reader asks first about each kind of entry."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 from rich.tree import Tree
 
 from ledgerline.audit.leaf import Kind, RecordedLeaf
@@ -51,6 +53,8 @@ def show_steps(ledger: Ledger, start: Step, *, every: bool, as_json: bool) -> No
         OUT.print_json(json.dumps(said))
     else:
         OUT.print(tree(start, every=every), soft_wrap=False)
+        if start.leaf.kind is Kind.FEATURE_VERSION:
+            OUT.print(describe_columns(start.leaf))
         if start.leaf.kind in LIVE_KINDS:
             OUT.print(describe_outcomes(outcomes))
         OUT.print(describe_files(files))
@@ -86,12 +90,48 @@ def outcome_json(leaf: RecordedLeaf) -> dict[str, Any]:
     }
 
 
+def describe_columns(version: RecordedLeaf) -> Table | str:
+    """Return which columns of which contracts each feature of a version reads."""
+    columns = version.detail.get("columns")
+    if not columns:
+        return "It was recorded before versions said which columns they read."
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for feature, read in columns.items():
+        alike.setdefault(tuple(read), []).append(feature)
+    table = Table("features", "read")
+    for read, features in alike.items():
+        table.add_row(escape(", ".join(features)), escape(", ".join(read)))
+    return table
+
+
 def describe_outcomes(outcomes: list[RecordedLeaf]) -> str:
     """Say what came of a decision or an order, as far as it is known."""
     if not outcomes:
         return "What came of it is not on record yet."
     lines = (f"  [cyan]{leaf.id[:12]}[/cyan]  {escape(essence(leaf))}" for leaf in outcomes)
     return "\n".join(("What came of it:", *lines))
+
+
+def show_life(leaves: Sequence[RecordedLeaf], *, as_json: bool) -> None:
+    """Show a decision or an order and everything that came of it, in order."""
+    if as_json:
+        said = [
+            {
+                "kind": leaf.kind,
+                "id": leaf.id,
+                "recorded_at": leaf.recorded_at.isoformat(),
+                "said": essence(leaf),
+                **({"outcome": outcome_json(leaf)} if leaf.kind is Kind.OUTCOME else {}),
+            }
+            for leaf in leaves
+        ]
+        OUT.print_json(json.dumps(said))
+        return
+    for leaf in leaves:
+        when, what = f"{leaf.recorded_at:%Y-%m-%d %H:%M:%S}", f"[bold]{leaf.kind}[/bold] [cyan]{leaf.id[:12]}[/cyan]"
+        OUT.print(f"{when} {what}  {escape(essence(leaf))}")
+    if not any(leaf.kind is Kind.OUTCOME for leaf in leaves):
+        OUT.print("What came of it is not on record yet.")
 
 
 def file_json(file: RawBytes) -> dict[str, Any]:
