@@ -68,7 +68,8 @@ def _found_out(view: TableView, features: Sequence[str]) -> dict[str, set[str]]:
             after = view.compute({**tables, contract: shuffled})
             for feature in changed(view, before, after, features, but=column):
                 reads[feature].add(f"{contract}.{column}")
-    return reads
+    # What moves a value need not move its rank on small tables, and may on others.
+    return reads | {each.name: reads[each.name] | reads[each.ranks] for each in view.features if each.ranks}
 
 
 def changed(

@@ -39,11 +39,13 @@ class TableFeature:
         name: The feature's name.
         description: For the reader.
         unit: What the number counts.
+        ranks: The feature of which it is the rank among others; empty for none.
     """
 
     name: str
     description: str
     unit: str
+    ranks: str = ""
 
 
 @dataclass(frozen=True)

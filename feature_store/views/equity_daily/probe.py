@@ -53,7 +53,7 @@ def _bars(random: np.random.Generator) -> Iterator[_Row]:
         for session in range(_SESSIONS):
             close *= float(np.exp(random.normal(0, 0.02)))
             name = _RENAMED[symbol][1] if symbol in _RENAMED and session >= _RENAMED[symbol][0] else symbol
-            adjustment = "split" if random.random() < 0.3 else "raw"
+            adjustment = "split" if random.random() < 0.5 else "raw"
             arrived = session + (2.0 if random.random() < _LATE else 0.0)
             yield _bar(random, name, close, adjustment, asset_class, session, arrived)
             if random.random() < _LATE:
@@ -77,7 +77,7 @@ def _bar(
 
 def _actions() -> Iterator[_Row]:
     """Yield splits of every share, every other one heard of late, changes of two names, and dividends."""
-    for number, session in enumerate(range(20, _SESSIONS, 4)):
+    for number, session in enumerate(range(20, _SESSIONS, 3)):
         symbol, late = _SYMBOLS[number % 5], 2 if number % 10 < 5 else -30
         yield symbol, "split", (3.0, 0.7, 1.7)[number % 3], 0.1, None, _open(session), _close(session + late)
     for symbol, (session, new) in _RENAMED.items():

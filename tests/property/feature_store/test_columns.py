@@ -47,8 +47,8 @@ def payments(random: np.random.Generator) -> Tables:
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for number in range(300):
-            made = day(int(random.integers(0, 320)) / 4)
             for _ in range(1 + (random.random() < 0.2)):
+                made = day(int(random.integers(0, 320)) / 4)
                 late = timedelta(days=int(random.integers(0, 3)) if random.random() < 0.3 else 0)
                 card, shop = f"c{random.integers(4)}", f"t{random.integers(4)}"
                 currency = str(random.choice(["EUR", "USD"]))
@@ -119,7 +119,11 @@ def market(random: np.random.Generator) -> Tables:
                 for again in range(1 + (random.random() < 0.01)):
                     late = int(random.integers(1, 4)) if again or random.random() < 0.01 else 0
                     price = close * (1 + 0.02 * again)
-                    high, low, opened = price * 1.02, price * float(random.uniform(0.95, 0.99)), price * 1.01
+                    high, low, opened = (
+                        price * 1.02,
+                        price * float(random.uniform(0.95, 0.97)),
+                        price * float(random.uniform(0.97, 1.02)),
+                    )
                     prices = (opened, high, low, price, float(random.uniform(1, 9)), float(random.integers(100, 999)))
                     adjustment = str(random.choice(["raw", "all"], p=[0.7, 0.3]))
                     yield name, *prices, adjustment, kind, day(session), day(session + late)
@@ -189,15 +193,15 @@ def named(name: str) -> Mapping[str, Sequence[str]]:
     return columns_read(case.view, case.features)
 
 
-def values(view: View, computed: pl.DataFrame, feature: str, without: str) -> list[tuple[Any, ...]]:
-    """Every row's value, in the order of what names the row but the column that was scrambled."""
+def alike(view: View, before: pl.DataFrame, after: pl.DataFrame, feature: str, *, without: str) -> bool:
+    """Whether every row has the same value, the rows being told apart by all but the column that was scrambled."""
     own = view.events if isinstance(view, FeatureView) else view.primary
     names = [name for name in view.row_name if name in own.column_names and name != without]
-    return sorted(computed.select(*names, feature).rows(), key=repr)
-
-
-def alike(one: Sequence[tuple[Any, ...]], other: Sequence[tuple[Any, ...]]) -> bool:
-    return len(one) == len(other) and all(map(same, one, other))
+    one, other = (computed.select(*names, feature) for computed in (before, after))
+    if one.equals(other):
+        return True
+    ones, others = (sorted(rows.rows(), key=repr) for rows in (one, other))
+    return len(ones) == len(others) and all(map(same, ones, others))
 
 
 def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
@@ -219,8 +223,7 @@ def changes(case: Case, seed: int) -> Iterator[tuple[str, str]]:
             order = random.permutation(table.height)
             after = case.view.compute({**tables, contract: table.with_columns(table[column][order])})
             for feature in case.features:
-                one, other = (values(case.view, computed, feature, column) for computed in (before, after))
-                if not alike(one, other):
+                if not alike(case.view, before, after, feature, without=column):
                     yield feature, f"{contract}.{column}"
 
 
