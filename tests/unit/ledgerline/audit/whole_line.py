@@ -42,7 +42,12 @@ def data(line: Line, *, batches: int = 2) -> None:
     view = Leaf(
         Kind.FEATURE_VERSION,
         {"view": "payments", "manifest": content_id(["manifest", number])},
-        {"rows": 16, "tag": f"payments-v{number}", "commit": "c0ffee"},
+        {
+            "rows": 16,
+            "tag": f"payments-v{number}",
+            "commit": "c0ffee",
+            "columns": {"amount": ["transactions.amount_minor"], "night": ["transactions.event_time"]},
+        },
     )
     line.add("features", view, *accepted, ("release", "accepted"))
 
