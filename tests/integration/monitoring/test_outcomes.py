@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from ledgerline.audit import EvidenceLog, Kind, Leaf, Ledger, RecordedLeaf
@@ -19,12 +20,14 @@ from ledgerline.audit.trace import resolve, trace
 from ledgerline.audit.verify import entries_holding
 from ledgerline.cli.main import app
 from ledgerline.core.clock import FixedClock, instant_text
+from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json
 from ledgerline.core.settings import Settings
 from ledgerline.decisions.record import NewDecision, decision_id, record_decision
 from ledgerline.decisions.schema import ensure_tables
 from pipelines.ingestion import land
 from pipelines.monitoring import record_label_outcomes
+from pipelines.monitoring.outcomes import COMPARED
 from pipelines.validation import validate_batches
 from pipelines.validation.release import release
 
@@ -195,6 +198,35 @@ def test_what_became_of_a_loan_is_known_from_its_own_date_and_not_before(shop: S
     assert record_label_outcomes(shop.ledger) == {"credit": 1}
     (outcome,) = shop.outcomes()
     assert came(outcome) == ("a1", {"defaulted": True}, "2024-02-28")
+
+
+def test_labels_that_were_compared_are_read_again_only_for_new_decisions_and_then_checked(shop: Shop):
+    shop.decide("fraud", "p1")
+    shop.labels("2024-02-10", "p1,1,2024-02-01 09:00,2024-02-09 00:00", "p2,1,2024-02-01 09:00,2024-02-09 00:00")
+    record_label_outcomes(shop.ledger)
+    (receipt,) = shop.ledger.log.leaves(Kind.VALIDATION_RECEIPT)
+    batch = shop.ledger.log.get(receipt.identity["batch"])
+    (shop.ledger.settings.workspace_path / receipt.detail["accepted_path"]).write_bytes(b"changed")
+    rows = Path(shop.ledger.objects.location(batch.identity["rows_object"]))
+    whole = rows.read_bytes()
+    rows.chmod(0o600)
+    rows.write_bytes(b"lost")
+    assert record_label_outcomes(shop.ledger) == {}
+    shop.decide("fraud", "p2")
+    with pytest.raises(LedgerlineError):
+        record_label_outcomes(shop.ledger)
+    rows.write_bytes(whole)
+    assert record_label_outcomes(shop.ledger) == {"fraud": 1}
+
+
+def test_what_was_compared_and_forgotten_is_compared_once_more_and_nothing_is_recorded_twice(shop: Shop):
+    shop.decide("fraud", "p1")
+    shop.labels("2024-02-10", "p1,1,2024-02-01 09:00,2024-02-09 00:00")
+    record_label_outcomes(shop.ledger)
+    with shop.ledger.log.transaction() as transaction:
+        transaction.execute(sa.delete(COMPARED))
+    assert record_label_outcomes(shop.ledger) == {}
+    assert len(shop.outcomes()) == 1
 
 
 def test_one_family_s_label_says_nothing_of_another_family_s_decision(shop: Shop):

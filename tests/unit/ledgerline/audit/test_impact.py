@@ -62,6 +62,20 @@ def test_the_first_and_the_last_decision_have_their_times(log: EvidenceLog, cloc
     assert many.first.recorded_at == clock.instant - timedelta(minutes=DECISIONS - 1)
 
 
+@pytest.mark.parametrize("most", [0, 10_000], ids=["counted", "read"])
+def test_decisions_of_which_a_label_told_are_named_below_the_label_s_file_and_no_other(
+    log: EvidenceLog, line, most: int
+):
+    (label,) = log.leaves(
+        Kind.OUTCOME, decision=log.get(line.ids["label"]).identity["decision"], came={"is_fraud": True}
+    )
+    for name in ("payments/1-1.csv", line.ids["receipt 1"]):
+        found = impact(log, name, most_children_read=most).labelled
+        assert found is not None
+        assert (found.count, found.first.id, found.last.id) == (1, *[label.identity["decision"]] * 2)
+    assert impact(log, "payments/1-0.csv", most_children_read=most).labelled is None
+
+
 def test_below_one_decision_are_its_order_and_what_the_venue_said(log: EvidenceLog, line):
     decision = next(leaf for role, leaf in log.parents(line.ids["intent"]) if role == "decision")
     assert dict(impact(log, decision.id).counts) == {Kind.ORDER_INTENT: 1, Kind.VENUE_EVENT: 1}
