@@ -68,8 +68,8 @@ def build(
                 f"{view.name} was sealed as {made_before.id} and came out as {manifest.version} from the same inputs; "
                 "look for a library that changed, and raise the view's version"
             )
-        sealed = seal(workspace, manifest, say=say)
         columns = _columns_read(ledger, view, manifest.features)
+        sealed = seal(workspace, manifest, say=say)
         return _record(ledger, manifest, inputs, sealed, request, columns)
 
 
