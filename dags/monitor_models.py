@@ -25,7 +25,8 @@ def monitor_models() -> None:
 
     The population stability index of every feature and of the scores, and how old each dataset's newest row is; limits
     are in `policies/monitoring.yaml`. Each look is a leaf of evidence. What exceeds its limit is an event of the asset
-    `alerts/models`; nothing is retrained or switched off by it.
+    `alerts/models`; nothing is retrained or switched off by it. What accepted labels say of live decisions is put on
+    record as their outcomes.
     """
 
     @task(outlets=[NEW_ALERTS])

@@ -1,6 +1,6 @@
 """How a view over tables is declared: one pure function from accepted rows to features, the same offline and live."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -39,11 +39,13 @@ class TableFeature:
         name: The feature's name.
         description: For the reader.
         unit: What the number counts.
+        ranks: The feature of which it is the rank among others; empty for none.
     """
 
     name: str
     description: str
     unit: str
+    ranks: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class TableView:
             edited without parting deployed models from their features. A test that pins values notices.
         meaning: Whatever else decides a value, as JSON values, e.g. a lexicon's version.
         file_span: How long a time one file of computed features covers; it changes no value.
+        probe: Returns small made-up tables, for some features of the view, on which everything shows that any of them
+            reads: :mod:`feature_store.columns` finds out by them. None where nobody asks.
     """
 
     name: str
@@ -83,6 +87,7 @@ class TableView:
     version: int = 1
     meaning: Mapping[str, Any] = field(default_factory=dict)
     file_span: Span = Span.MONTH
+    probe: Callable[[Sequence[str]], Tables] | None = None
 
     def __post_init__(self) -> None:
         names = (*self.key_columns, *self.feature_names)

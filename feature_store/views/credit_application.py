@@ -1,13 +1,18 @@
 """What a lender knows of an application when it comes in, and what follows from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 
+from feature_store.sources import empty_rows
 from feature_store.table_view import TableView
 from ledgerline.core.contracts import APPLICATIONS
 
+_PROBED = 20
+_PROBE_BEGINS = datetime(2020, 1, 1, tzinfo=UTC)
 _KEYS = ("application_id", "portfolio", "event_time", "available_at")
 
 
@@ -72,6 +77,27 @@ def _compute(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return first.select(*_KEYS, *own, *(each.value.cast(pl.Float64).alias(each.name) for each in derived))
 
 
+def _probe(features: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Return applications of a lender whose own columns give these features, every other one restated later."""
+    random = np.random.default_rng(1)
+    derived = {each.name for each in DERIVED if set(each.inputs) <= set(features)}
+    first = [_PROBE_BEGINS + timedelta(hours=number) for number in range(_PROBED)]
+    own = {name: random.uniform(1, 2, 2 * _PROBED) for name in features if name not in derived}
+    rows = pl.DataFrame(
+        {
+            "application_id": [str(number // 2) if number >= _PROBED else str(number) for number in range(2 * _PROBED)],
+            "portfolio": random.choice(["cards", "loans"], 2 * _PROBED),
+            "defaulted": random.random(2 * _PROBED) < 0.5,
+            "outcome_at": [at + timedelta(days=365 + number) for number, at in enumerate(first * 2)],
+            "dated": random.random(2 * _PROBED) < 0.5,
+            "event_time": first * 2,
+            "available_at": [*first, *(at + timedelta(days=1) for at in first)],
+        },
+        schema=empty_rows(APPLICATIONS).schema,
+    )
+    return {APPLICATIONS.name: rows.with_columns(pl.Series(name, values) for name, values in own.items())}
+
+
 CREDIT_APPLICATION = TableView(
     name="credit_application",
     description="What a lender knows of an application when it comes in, and what follows from it.",
@@ -80,5 +106,6 @@ CREDIT_APPLICATION = TableView(
     key_columns=_KEYS,
     features=(),
     computation=_compute,
+    probe=_probe,
     meaning={"derived": [[each.name, *each.inputs] for each in DERIVED]},
 )

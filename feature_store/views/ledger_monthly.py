@@ -1,6 +1,7 @@
 """Monthly figures of planning and accounting: what the last months were, and how they changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from feature_store.histories import Histories, Versions, as_known
 from feature_store.lookback import Lookback, Values, ratio
+from feature_store.sources import empty_rows
 from feature_store.table_view import Span, TableFeature, TableView
 from ledgerline.core.contracts import LEDGER
 
@@ -97,6 +99,20 @@ def _by_months(amount: Values, month: Values, back: Lookback) -> list[Values]:
     return earlier
 
 
+def _probe(_features: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Return two and a half years of two entities' two accounts, some months restated, late or missing."""
+    random = np.random.default_rng(1)
+    rows = []
+    for number in range(30):
+        end = datetime(2020 + (number + 1) // 12, (number + 1) % 12 + 1, 1, tzinfo=UTC)
+        for entity in ("north", "south"):
+            for account in ("cost", "revenue"):
+                for _ in range(int(random.choice([0, 1, 2], p=[0.05, 0.85, 0.1]))):
+                    known = end + timedelta(days=float(random.choice([3, 5, 40])))
+                    rows.append((entity, account, float(random.normal(100, 30)), str(number % 3), end, known))
+    return {LEDGER.name: pl.DataFrame(rows, schema=empty_rows(LEDGER).schema, orient="row")}
+
+
 LEDGER_MONTHLY = TableView(
     name="ledger_monthly",
     description="Monthly figures of planning and accounting, their past and their growth.",
@@ -106,4 +122,5 @@ LEDGER_MONTHLY = TableView(
     features=_features(),
     computation=_compute,
     file_span=Span.YEAR,
+    probe=_probe,
 )

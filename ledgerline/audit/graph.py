@@ -1,9 +1,10 @@
 """The grammar of the log's edges: what each kind of entry is made from, and the check that an entry's edges fit it.
 
     raw file -> landed batch -> validation receipt -> feature version -> training set -> training run -> model bundle
-    model bundle -> evaluation -> approval -> deployment -> decision -> order intent -> venue event
+    model bundle -> evaluation -> approval -> deployment -> decision -> order intent -> venue event -> outcome
 
-A request, a signing key and a raw file are where lines begin: they are made from nothing.
+What came of a decision on a payment or an application is said by a label, and the outcome names the receipt that let it
+in. A request, a signing key and a raw file are where lines begin: they are made from nothing.
 """
 
 import json
@@ -96,10 +97,14 @@ EDGES: tuple[EdgeType, ...] = (
     EdgeType(Kind.ORDER_INTENT, "decision", (Kind.DECISION,), least=0, shares="bundle"),
     EdgeType(Kind.ORDER_INTENT, "account", (Kind.REQUEST,)),  # what the venue said of the account
     EdgeType(Kind.VENUE_EVENT, "intent", (Kind.ORDER_INTENT,), shares="client_order_id"),
+    EdgeType(Kind.OUTCOME, "decision", (Kind.DECISION,), said="identity.decision"),
+    EdgeType(Kind.OUTCOME, "label", _LET_IN, least=0, said="detail.label"),
+    EdgeType(Kind.OUTCOME, "intent", (Kind.ORDER_INTENT,), least=0, said="identity.intent"),
+    EdgeType(Kind.OUTCOME, "event", (Kind.VENUE_EVENT,), least=0, said="identity.event"),
     EdgeType(Kind.HALT, "follows", (Kind.HALT,), least=0, said="identity.follows"),
 )
 
-BULK = (Kind.REQUEST, Kind.DECISION, Kind.ORDER_INTENT, Kind.VENUE_EVENT)
+BULK = (Kind.REQUEST, Kind.DECISION, Kind.ORDER_INTENT, Kind.VENUE_EVENT, Kind.OUTCOME)
 """The kinds of which there are as many as live jobs are asked; of all others there are few."""
 
 

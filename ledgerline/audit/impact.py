@@ -19,6 +19,7 @@ from ledgerline.audit.entry import recorded_leaf
 from ledgerline.audit.graph import BULK, EDGES
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.log import EvidenceLog
+from ledgerline.audit.outcomes import labelled_decisions
 from ledgerline.audit.schema import EDGE, LEAF
 from ledgerline.audit.trace import resolve
 from ledgerline.core.clock import parse_instant
@@ -71,20 +72,27 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """Everything that was made from one leaf, itself left out.
+    """Everything that was made from some leaves, themselves left out.
 
     Attributes:
-        start: The leaf.
+        starts: The leaves, at least one.
         counts: How many of each kind there are, in the order of the line; kinds of which there are none are left out.
         leaves: Those of the kinds of which there are few, oldest first.
         many: The bulk kinds among them.
+        labelled: Decisions whose outcome is said by a label that came in here. They were not made from it.
     """
 
-    start: RecordedLeaf
+    starts: tuple[RecordedLeaf, ...]
     counts: Mapping[Kind, int]
     leaves: tuple[RecordedLeaf, ...]
     many: Mapping[Kind, Many]
+    labelled: Many | None
     _below: "_Below"
+
+    @property
+    def start(self) -> RecordedLeaf:
+        """The leaf that was asked about, or the first of them."""
+        return self.starts[0]
 
     def of(self, kind: Kind) -> tuple[RecordedLeaf, ...]:
         """Return the leaves of one kind of which there are few."""
@@ -106,14 +114,32 @@ def impact(log: EvidenceLog, name: str, *, most_children_read: int = MOST_CHILDR
     Raises:
         UnknownLeaf: Nothing, or more than one thing, is called so.
     """
-    start = resolve(log, name)
+    return impact_of(log, [resolve(log, name)], most_children_read=most_children_read)
+
+
+def impact_of(
+    log: EvidenceLog, starts: Sequence[RecordedLeaf], *, most_children_read: int = MOST_CHILDREN_READ
+) -> Impact:
+    """Return everything that was made from any of some leaves, each thing once; see :func:`impact`."""
     with log.reading() as connection:
-        below = _Below(log, start, *_walk(connection, start, most_children_read))
+        below = _Below(log, starts, *_walk(connection, starts, most_children_read))
         many = {kind: found for kind in BULK if (found := below.many(connection, kind))}
         leaves = _read(connection, (place for place, kind in below.known.items() if kind not in BULK))
+        labelled = _labelled(connection, (*starts, *leaves)) if Kind.OUTCOME in many else None
     counts = {kind: sum(leaf.kind is kind for leaf in leaves) for kind in _FEW_KINDS}
     counts |= {kind: found.count for kind, found in many.items()}
-    return Impact(start, {kind: counts[kind] for kind in Kind if counts.get(kind)}, leaves, many, below)
+    return Impact(
+        tuple(starts), {kind: counts[kind] for kind in Kind if counts.get(kind)}, leaves, many, labelled, below
+    )
+
+
+def _labelled(connection: Connection, leaves: Iterable[RecordedLeaf]) -> Many | None:
+    receipts = [leaf.sequence for leaf in leaves if leaf.kind in (Kind.VALIDATION_RECEIPT, Kind.RELEASE)]
+    found = labelled_decisions(connection, receipts)
+    if not found:
+        return None
+    first, last = (_occurrence(connection, sequence) for sequence in (found[0], found[-1]))
+    return Many(Kind.DECISION, len(found), first, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +150,11 @@ class _Prolific:
     kind: Kind
 
 
-def _walk(connection: Connection, start: RecordedLeaf, most: int) -> tuple[dict[int, Kind], list[_Prolific]]:
+def _walk(connection: Connection, starts: Sequence[RecordedLeaf], most: int) -> tuple[dict[int, Kind], list[_Prolific]]:
     """Return sequence and kind of what is known one by one, and the parents of what is not."""
     known: dict[int, Kind] = {}
     prolific: list[_Prolific] = []
-    level = {start.sequence: start.kind}
+    level = {start.sequence: start.kind for start in starts}
     while level:
         found: dict[int, Kind] = {}
         for parents in _parts(sorted(level), _ASKED_AT_ONCE):
@@ -176,12 +202,13 @@ def _few_children(connection: Connection, parent: int) -> dict[int, Kind]:
 
 
 class _Below:
-    """What lies below a leaf: what is known one by one, and what hangs on its prolific members."""
+    """What lies below some leaves: what is known one by one, and what hangs on their prolific members."""
 
     def __init__(
-        self, log: EvidenceLog, start: RecordedLeaf, known: dict[int, Kind], prolific: list[_Prolific]
+        self, log: EvidenceLog, starts: Sequence[RecordedLeaf], known: dict[int, Kind], prolific: list[_Prolific]
     ) -> None:
-        self.log, self.start, self.known = log, start, known
+        self.log, self.known = log, known
+        self._before = min(start.sequence for start in starts)  # nothing below lies before the first of them
         self._direct = {kind: [each.sequence for each in prolific if kind in _BULK_BELOW[each.kind]] for kind in BULK}
         # Whose kind of child is not said by the kind of its parent is looked at.
         self._is_mixed = {
@@ -239,7 +266,7 @@ class _Below:
         """Look at every leaf of the kind for a way up to a prolific parent: children of millions are not looked for."""
         sequence = LEAF.c.sequence
         statement = sa.select(sa.func.count(), sa.func.min(sequence), sa.func.max(sequence)).where(
-            LEAF.c.kind == kind.value, self.start.sequence < sequence, self._hangs_below(sequence)
+            LEAF.c.kind == kind.value, self._before < sequence, self._hangs_below(sequence)
         )
         count, first, last = connection.execute(statement).one()
         return count, [end for end in (first, last) if end is not None]
@@ -274,7 +301,7 @@ class _Below:
 
     def _pages(self, statement: sa.Select[Any], place: sa.Column[int], *, but_of: Sequence[int]) -> Iterator[str]:
         """Yield the ids of what is not known one by one, nor a child of certain parents."""
-        after = self.start.sequence
+        after = self._before
         while True:
             with self.log.reading() as connection:
                 rows = connection.execute(statement.where(after < place).order_by(place).limit(_PAGE)).all()

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     SCORED_BATCH = "scored_batch"
     ORDER_INTENT = "order_intent"
     VENUE_EVENT = "venue_event"
+    OUTCOME = "outcome"
     RELEASE = "release"
     HALT = "halt"
     MONITORING = "monitoring"

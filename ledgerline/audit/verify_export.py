@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ _CLOCKS_APART = timedelta(minutes=5)  # between the machine of a signer and that
 _COMMIT = timedelta(minutes=1)  # between the check of an approval and the entry that rests on it
 _WITNESS_LAG = timedelta(minutes=3)  # between an entry and the witness's look at it, with two clocks
 _MOST_SHOWN = 100
+_MOST_DIGITS = 100  # of an amount; more is an attempt to exhaust the reader
 _SHOWN_DIGITS = 12
 _READ_AT_ONCE = 1 << 20
 
@@ -89,6 +91,7 @@ _LINKS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
         ("feature_version", "features", ("id",)),
         ("receipt", "batch", ("id",)),
     ),
+    "outcome": (("decision", "decision", ("id",)),),
 }
 # What a parent in a role must be.
 _ROLES: Mapping[str, tuple[str, ...]] = {
@@ -99,9 +102,11 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
     "decision": ("decision",),
     "deployment": ("deployment",),
     "evaluation": ("evaluation",),
+    "event": ("venue_event",),
     "features": ("feature_version",),
     "intent": ("order_intent",),
     "key": ("signing_key",),
+    "label": ("validation_receipt", "release"),
     "labels": ("validation_receipt", "release"),
     "online_state": ("feature_version",),
     "raw": ("raw_file",),
@@ -131,6 +136,7 @@ KINDS = frozenset(
         "scored_batch",
         "order_intent",
         "venue_event",
+        "outcome",
         "release",
         "halt",
         "monitoring",
@@ -674,6 +680,7 @@ class _Run:
             "deployment": self._check_deployment,
             "decision": self._check_decision,
             "order_intent": self._check_order,
+            "outcome": self._check_outcome,
             "feature_version": self._check_accepted,
             "training_set": self._check_accepted,
         }
@@ -872,6 +879,39 @@ class _Run:
                 self.find(Problem.CONTRADICTION, entry.where, "its decision is by another bundle")
         self.report.checked["orders held to their decision"] += 1
 
+    def _check_outcome(self, entry: Entry) -> None:
+        """Hold an outcome to what says so: the receipt of its label, or the venue's event of its order."""
+        said_by: dict[str, list[Entry]] = {}
+        for name, role in (("detail.label", "label"), ("intent", "intent"), ("event", "event")):
+            said, said_by[role] = entry.said(name), list(self.parents(entry, role))
+            if [parent.id for parent in said_by[role]] != ([] if said is None else [said]):
+                self.find(Problem.CONTRADICTION, entry.where, f"its {name} is {said}, its {role} another")
+        if not said_by["label"] and not (said_by["intent"] and said_by["event"]):
+            self.find(Problem.CONTRADICTION, entry.where, "no label and no event of an order says so")
+        for receipt in said_by["label"]:
+            if receipt.said("verdict") != "accepted":
+                self.find(Problem.CONTRADICTION, entry.where, f"{receipt.where} did not let its label in")
+        for intent in said_by["intent"]:
+            if [parent.id for parent in self.parents(intent, "decision")] != [entry.said("decision")]:
+                self.find(Problem.CONTRADICTION, entry.where, f"{intent.where} followed another decision")
+            for event in said_by["event"]:
+                self._check_trade(entry, intent, event)
+        self.report.checked["outcomes held to what says so"] += 1
+
+    def _check_trade(self, entry: Entry, intent: Entry, event: Entry) -> None:
+        """Hold a fill to the venue's words, and a gain to its own arithmetic."""
+        came = _object(entry.identity["came"])
+        if event.said("client_order_id") != intent.said("client_order_id"):
+            self.find(Problem.CONTRADICTION, entry.where, f"{event.where} is of another order")
+        filled, price = came.get("filled", event.said("filled")), came.get("price", came.get("average_price"))
+        if (filled, price) != (event.said("filled"), event.said("average_price")):
+            self.find(Problem.CONTRADICTION, entry.where, f"{event.where} says another quantity or price")
+        if "gain" in came:
+            closed, cost, gain = (_decimal(came[name]) for name in ("closed", "cost", "gain"))
+            worth = (_decimal(price) - cost) * closed * (1 if intent.said("side") == "sell" else -1)
+            if gain != worth:
+                self.find(Problem.CONTRADICTION, entry.where, f"its gain is {gain}, and {worth} by its own figures")
+
     # -- the whole
 
     def check_explained(self) -> None:
@@ -942,6 +982,10 @@ class _Run:
                 behind.setdefault(entry.kind, []).append(entry)
                 waiting += [self.by_id[parent] for parent, _ in entry.parents if parent in self.by_id]
         yield f"{start.kind} {start.said('decision_id') or start.id}, recorded {start.recorded_at} as {start.where}"
+        for entry in self.entries:
+            if entry.kind == "outcome" and entry.said("decision") == start.id:
+                came = ", ".join(f"{name} {value}" for name, value in _object(entry.identity["came"]).items())
+                yield f"  what came of it: {came}, known from {entry.said('known_at')} on, {entry.where}"
         tellers: Mapping[str, Callable[[Entry], str]] = {
             "request": lambda e: f"asked in {e.detail.get('bytes')} bytes, SHA-256 {e.said('sha256')}",
             "deployment": lambda e: (
@@ -1017,6 +1061,16 @@ def _sha256(value: Any) -> str:
     if not _SHA256.fullmatch(_text(value)):
         raise Unreadable(f"{value!r} is no SHA-256")
     return str(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        number = Decimal(_text(value))
+    except ArithmeticError as garbled:
+        raise Unreadable(f"{value!r} is no number") from garbled
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+        raise Unreadable(f"{value!r} is no amount")
+    return number
 
 
 def _instant(value: Any) -> datetime:

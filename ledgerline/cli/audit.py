@@ -13,30 +13,34 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from ledgerline.audit.column_impact import column_impact
 from ledgerline.audit.graph import EDGES
 from ledgerline.audit.history import InForce, ModelHistory, Signature
 from ledgerline.audit.history import history as history_of
 from ledgerline.audit.history import live_at as in_force_at
-from ledgerline.audit.impact import Impact
 from ledgerline.audit.impact import impact as walk_down
 from ledgerline.audit.keeper import log_key
-from ledgerline.audit.leaf import Kind
+from ledgerline.audit.leaf import RecordedLeaf
+from ledgerline.audit.ledger import Ledger
 from ledgerline.audit.note import NoteKey
+from ledgerline.audit.outcomes import LIVE_KINDS, life_of
 from ledgerline.audit.trace import resolve
 from ledgerline.audit.trace import trace as walk_back
 from ledgerline.audit.verify import Trust, Verification, check_log
 from ledgerline.audit.witness import Published
 from ledgerline.cli.erase import erase, person
-from ledgerline.cli.evidence import essence, show_steps
+from ledgerline.cli.evidence import show_life, show_steps
 from ledgerline.cli.export import export
+from ledgerline.cli.impact_report import show_column, show_impact
 from ledgerline.cli.replay import replay
 from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger
+from ledgerline.core.contracts import CONTRACTS
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
 
 _SHOWN_DIGITS = 12
-_SHOWN_LEAVES = 12
 _TIME = "%Y-%m-%d %H:%M:%S"
+_FAMILIES = ("fraud", "credit", "forecast", "price")
 
 audit = typer.Typer(
     no_args_is_help=True,
@@ -85,18 +89,24 @@ def trace(
 
 
 @audit.command()
-def impact(name: Name, as_json: JsonOption = False) -> None:
+def impact(
+    name: Annotated[
+        str, typer.Argument(help="As for trace; or a contract's column: transactions.amount_minor.", metavar="NAME")
+    ],
+    as_json: JsonOption = False,
+) -> None:
     """Walk down from a raw file, or anything else recorded, to everything that was made from it.
 
     Models and deployments are named; of decisions and orders, of which there may be millions, the first and the last.
+    Of a contract's column: the features that read it, their versions, and all that was made from those.
 
-    Example: `ledgerline audit impact transactions/2018-04-02.csv`
+    Example: `ledgerline audit impact transactions/2018-04-02.csv`, or `ledgerline audit impact posts.text`
     """
-    found = walk_down(open_ledger().log, name)
-    if as_json:
-        OUT.print_json(json.dumps(_impact_json(found)))
+    log = open_ledger().log
+    if name.partition(".")[0] in CONTRACTS and not log.called(name, limit=1):
+        show_column(column_impact(log, name), as_json=as_json)
         return
-    _show_impact(found)
+    show_impact(walk_down(log, name), as_json=as_json)
 
 
 @audit.command("live-at")
@@ -123,19 +133,28 @@ def live_at(
 
 @audit.command()
 def history(
-    family: Annotated[str, typer.Argument(help="fraud, credit, forecast or price.")], as_json: JsonOption = False
+    name: Annotated[
+        str, typer.Argument(help="fraud, credit, forecast or price; or a decision or an order.", metavar="NAME")
+    ],
+    as_json: JsonOption = False,
 ) -> None:
     """Show every model version of a family: what the gates said, who signed, when it was in force, what came back.
 
-    Example: `ledgerline audit history fraud`
+    Of a decision or an order: what followed, from the order and what the venue said to what came of it.
+
+    Example: `ledgerline audit history fraud`, or `ledgerline audit history c0ffee42`
     """
-    found = history_of(open_ledger(), family)
+    ledger = open_ledger()
+    if name not in _FAMILIES:
+        show_life(life_of(ledger.log, _live(ledger, name)), as_json=as_json)
+        return
+    found = history_of(ledger, name)
     if as_json:
         OUT.print_json(json.dumps([asdict(each) for each in found], default=_json))
         return
     if not found:
-        raise LedgerlineError(f"no {family} model was ever trained here; `ledgerline train {family}` trains one")
-    tree = Tree(f"[bold]{escape(family)}[/bold]  {len(found)} version(s), oldest first")
+        raise LedgerlineError(f"no {name} model was ever trained here; `ledgerline train {name}` trains one")
+    tree = Tree(f"[bold]{escape(name)}[/bold]  {len(found)} version(s), oldest first")
     for each in found:
         _grow(tree, each)
     OUT.print(tree)
@@ -216,40 +235,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def _impact_json(found: Impact) -> dict[str, Any]:
-    def short(kind: Kind) -> list[dict[str, Any]]:
-        return [
-            {"id": leaf.id, "recorded_at": leaf.recorded_at.isoformat(), "said": essence(leaf)}
-            for leaf in found.of(kind)
-        ]
-
-    return {
-        "start": {"id": found.start.id, "kind": found.start.kind, "said": essence(found.start)},
-        "counts": dict(found.counts),
-        "models": short(Kind.MODEL_BUNDLE),
-        "deployments": short(Kind.DEPLOYMENT),
-        "many": {kind: json.loads(json.dumps(asdict(each), default=_json)) for kind, each in found.many.items()},
-    }
-
-
-def _show_impact(found: Impact) -> None:
-    OUT.print(f"[bold]{found.start.kind}[/bold] [cyan]{found.start.id[:_SHOWN_DIGITS]}[/cyan]  ", end="")
-    OUT.print(escape(essence(found.start)))
-    if not found.counts:
-        OUT.print("Nothing was made from it.")
-        return
-    table = Table("made from it", "how many", "first recorded (UTC)", "last recorded (UTC)")
-    for kind, count in found.counts.items():
-        many, few = found.many.get(kind), found.of(kind)
-        first, last = (many.first, many.last) if many else (few[0], few[-1])
-        table.add_row(kind.value, f"{count:,}", f"{first.recorded_at:{_TIME}}", f"{last.recorded_at:{_TIME}}")
-    OUT.print(table)
-    for title, kind in (("Models", Kind.MODEL_BUNDLE), ("Deployments", Kind.DEPLOYMENT)):
-        leaves = found.of(kind)
-        for leaf in leaves[:_SHOWN_LEAVES]:
-            OUT.print(f"{title}: [cyan]{leaf.id[:_SHOWN_DIGITS]}[/cyan]  {escape(essence(leaf))}")
-        if len(leaves) > _SHOWN_LEAVES:
-            OUT.print(f"[dim]{title}: ... and {len(leaves) - _SHOWN_LEAVES} more (--json names them)[/dim]")
+def _live(ledger: Ledger, name: str) -> RecordedLeaf:
+    leaf = resolve(ledger.log, name)
+    if leaf.kind not in LIVE_KINDS:
+        raise LedgerlineError(
+            f"{name} is a {leaf.kind}; a history is of a family ({', '.join(_FAMILIES)}), a decision or an order; "
+            f"`ledgerline audit impact {name}` shows what was made from anything else"
+        )
+    return leaf
 
 
 def _show_in_force(found: list[InForce], at: datetime) -> None:

@@ -1,14 +1,17 @@
-"""Verbs that read the evidence: trace."""
+"""Verbs that read the evidence: trace; and what a reader asks first about each kind of entry."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 from rich.tree import Tree
 
 from ledgerline.audit.leaf import Kind, RecordedLeaf
 from ledgerline.audit.ledger import Ledger
+from ledgerline.audit.outcomes import LIVE_KINDS, outcomes_of
 from ledgerline.audit.trace import RawBytes, Step, raw_bytes, resolve
 from ledgerline.audit.trace import trace as walk_back
 from ledgerline.cli.terminal import OUT, JsonOption, open_ledger
@@ -40,15 +43,20 @@ def show_steps(ledger: Ledger, start: Step, *, every: bool, as_json: bool) -> No
     Raises:
         typer.Exit: With status 1, some file's bytes are not what they were.
     """
-    files = raw_bytes(ledger.objects, start)
+    files, outcomes = raw_bytes(ledger.objects, start), outcomes_of(ledger.log, start.leaf)
     if as_json:
-        OUT.print_json(
-            json.dumps(
-                {"steps": [step_json(step) for step in start.walk()], "raw_files": [file_json(file) for file in files]}
-            )
-        )
+        said = {
+            "steps": [step_json(step) for step in start.walk()],
+            "outcomes": [outcome_json(leaf) for leaf in outcomes],
+            "raw_files": [file_json(file) for file in files],
+        }
+        OUT.print_json(json.dumps(said))
     else:
         OUT.print(tree(start, every=every), soft_wrap=False)
+        if start.leaf.kind is Kind.FEATURE_VERSION:
+            OUT.print(describe_columns(start.leaf))
+        if start.leaf.kind in LIVE_KINDS:
+            OUT.print(describe_outcomes(outcomes))
         OUT.print(describe_files(files))
     if any(file.problem for file in files):
         raise typer.Exit(1)
@@ -68,6 +76,62 @@ def step_json(step: Step) -> dict[str, Any]:
         "parents": [parent.leaf.id for parent in step.parents],
         "met_before": step.met_before,
     }
+
+
+def outcome_json(leaf: RecordedLeaf) -> dict[str, Any]:
+    """Return what came of a decision as JSON values."""
+    return {
+        "id": leaf.id,
+        "came": leaf.identity["came"],
+        "known_at": leaf.identity["known_at"],
+        "recorded_at": leaf.recorded_at.isoformat(),
+        "label": leaf.detail.get("label"),
+        "event": leaf.identity.get("event"),
+    }
+
+
+def describe_columns(version: RecordedLeaf) -> Table | str:
+    """Return which columns of which contracts each feature of a version reads."""
+    columns = version.detail.get("columns")
+    if not columns:
+        return "It was recorded before versions said which columns they read."
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for feature, read in columns.items():
+        alike.setdefault(tuple(read), []).append(feature)
+    table = Table("features", "read")
+    for read, features in alike.items():
+        table.add_row(escape(", ".join(features)), escape(", ".join(read)))
+    return table
+
+
+def describe_outcomes(outcomes: list[RecordedLeaf]) -> str:
+    """Say what came of a decision or an order, as far as it is known."""
+    if not outcomes:
+        return "What came of it is not on record yet."
+    lines = (f"  [cyan]{leaf.id[:12]}[/cyan]  {escape(essence(leaf))}" for leaf in outcomes)
+    return "\n".join(("What came of it:", *lines))
+
+
+def show_life(leaves: Sequence[RecordedLeaf], *, as_json: bool) -> None:
+    """Show a decision or an order and everything that came of it, in order."""
+    if as_json:
+        said = [
+            {
+                "kind": leaf.kind,
+                "id": leaf.id,
+                "recorded_at": leaf.recorded_at.isoformat(),
+                "said": essence(leaf),
+                **({"outcome": outcome_json(leaf)} if leaf.kind is Kind.OUTCOME else {}),
+            }
+            for leaf in leaves
+        ]
+        OUT.print_json(json.dumps(said))
+        return
+    for leaf in leaves:
+        when, what = f"{leaf.recorded_at:%Y-%m-%d %H:%M:%S}", f"[bold]{leaf.kind}[/bold] [cyan]{leaf.id[:12]}[/cyan]"
+        OUT.print(f"{when} {what}  {escape(essence(leaf))}")
+    if not any(leaf.kind is Kind.OUTCOME for leaf in leaves):
+        OUT.print("What came of it is not on record yet.")
 
 
 def file_json(file: RawBytes) -> dict[str, Any]:
@@ -152,7 +216,14 @@ def essence(leaf: RecordedLeaf) -> str:
         gates = leaf.identity["gates"]
         return f"{sum(gate['passed'] for gate in gates)} of {len(gates)} gates passed"
     try:
+        if leaf.kind is Kind.OUTCOME:
+            came = ", ".join(f"{name} {_worded(value)}" for name, value in leaf.identity["came"].items())
+            return f"{came} of {leaf.detail['subject']}, known from {leaf.identity['known_at']}"
         said = _ESSENCE.get(leaf.kind, "").format(i=leaf.identity, d=leaf.detail)
         return f"{said} (sealed)" if {"fingerprint", "person"} & leaf.detail.keys() and leaf.kind in _SEALABLE else said
-    except (KeyError, ValueError) as garbled:  # an entry that was changed must be shown too
+    except (KeyError, ValueError, AttributeError) as garbled:  # an entry that was changed must be shown too
         return f"({garbled}: not as this kind of entry is written)"
+
+
+def _worded(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

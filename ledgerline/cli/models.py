@@ -180,6 +180,8 @@ def rollback(
 def monitor(as_json: JsonOption = False) -> None:
     """Compare what the deployed models see with what they were trained on, and say how old each dataset is.
 
+    What accepted labels say of live decisions is put on record too.
+
     Limits are in `policies/monitoring.yaml`; each look is on record, and Airflow's `monitor_models` does the same every
     day. Exit status 1 when something exceeds its limit. Example: `ledgerline monitor`
     """
@@ -188,9 +190,11 @@ def monitor(as_json: JsonOption = False) -> None:
     ledger = open_ledger()
     seen = monitor_models(ledger, progress=progress("monitor"))
     if as_json:
-        OUT.print_json(json.dumps(seen.report))
+        OUT.print_json(json.dumps({**seen.report, "outcomes": dict(seen.outcomes)}))
     else:
         show_monitoring(seen.report)
+        for family, count in seen.outcomes.items():
+            OUT.print(f"{family}: {count:,} outcomes of live decisions have become known")
     if seen.exceeded:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
+from feature_store.columns import columns_read
 from feature_store.online import recent_events
 from feature_store.table_view import TableView
 from feature_store.view import FeatureView
@@ -67,8 +68,9 @@ def build(
                 f"{view.name} was sealed as {made_before.id} and came out as {manifest.version} from the same inputs; "
                 "look for a library that changed, and raise the view's version"
             )
+        columns = _columns_read(ledger, view, manifest.features)
         sealed = seal(workspace, manifest, say=say)
-        return _record(ledger, manifest, inputs, sealed, request)
+        return _record(ledger, manifest, inputs, sealed, request, columns)
 
 
 def due_views(ledger: Ledger) -> list[str]:
@@ -208,8 +210,14 @@ def _put_rows(ledger: Ledger, rows: pl.DataFrame) -> str:
 
 
 def _record(
-    ledger: Ledger, manifest: Manifest, inputs: Sequence[AcceptedFile], sealed: Sealed, request: str
+    ledger: Ledger,
+    manifest: Manifest,
+    inputs: Sequence[AcceptedFile],
+    sealed: Sealed,
+    request: str,
+    columns: Mapping[str, Sequence[str]],
 ) -> FeatureVersion:
+    # What the features read is no part of the identity: it follows from the definition, whose fingerprint is.
     detail = {
         "commit": sealed.commit,
         "tag": sealed.tag,
@@ -217,8 +225,16 @@ def _record(
         "partitions": len(manifest.partitions),
         "rows": manifest.rows,
         "request": request,
+        "columns": {feature: list(read) for feature, read in columns.items()},
         "built_at": instant_text(ledger.clock.now()),
     }
     parents = [Parent(accepted.receipt.id, role="accepted") for accepted in inputs]
     leaf_id = ledger.log.append(Leaf(Kind.FEATURE_VERSION, manifest.identity, detail), parents)
     return FeatureVersion.of(ledger.log.get(leaf_id), built=True)
+
+
+def _columns_read(ledger: Ledger, view: View, features: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Return what each feature reads: as an earlier version of the same definition says, for finding out takes long."""
+    earlier = ledger.log.leaves(Kind.FEATURE_VERSION, view=view.name, fingerprint=view.fingerprint)
+    said = (leaf.detail.get("columns", {}) for leaf in reversed(earlier))
+    return next((columns for columns in said if set(columns) == set(features)), None) or columns_read(view, features)

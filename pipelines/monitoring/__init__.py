@@ -1,6 +1,7 @@
-"""Deployed models watched: drift of what they see against what they were trained on, and the freshness of the data."""
+"""Deployed models watched: drift of what they see, the freshness of the data, and what came of live decisions."""
 
 from pipelines.monitoring.look import Monitored, monitor_models
+from pipelines.monitoring.outcomes import record_label_outcomes
 from pipelines.monitoring.policy import MonitoringPolicyInvalid
 from pipelines.monitoring.registry import Discrepancy, RegistryUnreachable, reconcile
 
@@ -11,4 +12,5 @@ __all__ = [
     "RegistryUnreachable",
     "monitor_models",
     "reconcile",
+    "record_label_outcomes",
 ]

@@ -1,6 +1,6 @@
-"""One look at everything that is deployed and everything that comes in, put on record."""
+"""One look at everything that is deployed, everything that comes in and what came of live decisions, put on record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.deployment import current
 from pipelines.monitoring.drift import Drift, drift
 from pipelines.monitoring.freshness import freshness
+from pipelines.monitoring.outcomes import record_label_outcomes
 from pipelines.monitoring.policy import monitoring_policy
 from pipelines.monitoring.registry import Discrepancy, RegistryUnreachable, reconcile
 
@@ -26,15 +27,19 @@ class Monitored:
         exceeded: What exceeds its limit, in sentences; empty when nothing does.
         report: Everything that was measured: ``drift`` by family, ``freshness`` by dataset, ``exceeded``, ``policy``,
             and what MLflow's ``registry`` says otherwise than the log; None where it could not be asked.
+        outcomes: How many live decisions' outcomes have become known since the last look, by family.
     """
 
     id: str
     exceeded: tuple[str, ...]
     report: dict[str, Any]
+    outcomes: Mapping[str, int]
 
 
 def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monitored:
     """Measure drift of every deployed model and the age of every dataset, look at MLflow, and record what was seen.
+
+    Before that, what accepted labels say of live decisions is put on record (:mod:`pipelines.monitoring.outcomes`).
 
     The same evidence and limits give the same leaf, however often it is looked at.
 
@@ -43,6 +48,7 @@ def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monit
     """
     say = progress or (lambda _: None)
     policy = monitoring_policy(ledger.settings.project)
+    outcomes = record_label_outcomes(ledger, progress=progress)
     drifts = [found for family in _FAMILIES if (found := _drift_of(ledger, family, policy.drift, say)) is not None]
     ages = freshness(ledger, policy.freshness)
     exceeded = [sentence for found in drifts for sentence in found.exceeded(policy.drift)]
@@ -58,7 +64,7 @@ def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monit
         "registry": None if registry is None else [asdict(found) for found in registry],
         "exceeded": exceeded,
     }
-    return Monitored(_record(ledger, report, drifts), tuple(exceeded), report)
+    return Monitored(_record(ledger, report, drifts), tuple(exceeded), report, outcomes)
 
 
 def _registry(ledger: Ledger, say: Progress) -> list[Discrepancy] | None:

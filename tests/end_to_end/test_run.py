@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from feature_store.views import view_named
 from ledgerline.audit import Kind, Ledger
 from ledgerline.audit.verify import entries_holding
 from ledgerline.decisions.replay import replay
+from ledgerline.decisions.trading.orders import all_orders
 from ledgerline.services.rebuilding import rebuilds
 
 FAMILIES = ("credit", "forecast", "fraud", "price")
@@ -78,6 +80,25 @@ def test_every_price_decision_of_the_run_replays_and_paper_orders_were_filled(pl
     assert said["decisions"] == said["identical"] == said["rebuilt"] > len(decisions)
     status = json.loads(platform.ledgerline("trade", "status", "--json").stdout)
     assert any(order["state"] == "filled" for order in status["orders"])
+
+
+def test_every_order_that_was_filled_has_what_came_of_it_on_record(platform):
+    ledger = Ledger.open(platform.settings)
+    filled = {order.leaf for order in all_orders(ledger) if order.filled}
+    fills = [leaf for leaf in ledger.log.leaves(Kind.OUTCOME) if "quantity" in leaf.identity["came"]]
+    assert {leaf.identity["intent"] for leaf in fills} == filled
+
+
+def test_every_feature_version_names_the_columns_that_its_features_read(platform):
+    for leaf in platform.log().leaves(Kind.FEATURE_VERSION):
+        read = {column for columns in leaf.detail["columns"].values() for column in columns}
+        assert {column.partition(".")[0] for column in read} <= {
+            c.name for c in view_named(leaf.identity["view"]).sources
+        }
+    asked = platform.ledgerline("audit", "impact", "transactions.amount_minor", "--json")
+    found = json.loads(asked.stdout)
+    assert list(found["features"]) == ["card_spending"]
+    assert found["counts"]["decision"] == len(platform.log().leaves(Kind.DECISION, family="fraud"))
 
 
 def test_a_forecast_was_published_with_a_plot(platform):

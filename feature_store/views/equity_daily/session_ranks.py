@@ -22,7 +22,7 @@ RANKED = (
 def rank_features() -> tuple[TableFeature, ...]:
     """Return what :func:`session_ranks` computes, in order."""
     return tuple(
-        TableFeature(f"{name}_rank", f"Rank of {name} among the session's shares known by then.", "0 to 1")
+        TableFeature(f"{name}_rank", f"Rank of {name} among the session's shares known by then.", "0 to 1", ranks=name)
         for name in RANKED
     )
 

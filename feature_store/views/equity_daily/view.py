@@ -9,6 +9,7 @@ from feature_store.views.equity_daily.bars import bar_histories
 from feature_store.views.equity_daily.macro_indicators import macro_features, macro_indicators
 from feature_store.views.equity_daily.post_sentiment import LEXICON, post_sentiment, sentiment_features
 from feature_store.views.equity_daily.price_indicators import price_features, price_indicators
+from feature_store.views.equity_daily.probe import probe
 from feature_store.views.equity_daily.session_ranks import rank_features, session_ranks
 from feature_store.views.equity_daily.state import recent_state
 from ledgerline.core.contracts import CORPORATE_ACTIONS, MACRO_SERIES, POSTS, PRICES_DAILY
@@ -71,5 +72,6 @@ EQUITY_DAILY = TableView(
     features=(*price_features(), *rank_features(), *_market_features(), *macro_features(), *sentiment_features()),
     computation=_compute,
     recent=recent_state,
+    probe=probe,
     meaning={"sentiment": LEXICON},
 )

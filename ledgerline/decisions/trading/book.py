@@ -21,16 +21,38 @@ _CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """An order by which a position was closed, or a part of it.
+
+    Attributes:
+        order: Which.
+        quantity: Shares of it that closed something; what is beyond them opened a position the other way.
+        cost: The average cost of one share of the position before it.
+        gain: What it brought against that cost, in the account's currency and before fees.
+    """
+
+    order: Order
+    quantity: Decimal
+    cost: Decimal
+    gain: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """Positions and closed trades.
 
     Attributes:
         holdings: By symbol; none of them is empty.
-        gains: What every closing trade brought against the average cost, in order.
+        closings: Every closing trade, in order.
     """
 
     holdings: Mapping[str, Holding] = field(default_factory=dict)
-    gains: Sequence[Decimal] = ()
+    closings: Sequence[Closing] = ()
+
+    @property
+    def gains(self) -> Sequence[Decimal]:
+        """What every closing trade brought against the average cost, in order."""
+        return tuple(closing.gain for closing in self.closings)
 
     @property
     def realised(self) -> Decimal:
@@ -41,17 +63,17 @@ class Book:
 def book_of(orders: Iterable[Order]) -> Book:
     """Add up the fills of orders, in their order, at average cost."""
     holdings: dict[str, Holding] = {}
-    gains: list[Decimal] = []
+    closings: list[Closing] = []
     for order in orders:
         if order.filled == 0 or order.average_price is None:
             continue
         held = holdings.pop(order.symbol, Holding(_NOTHING, _NOTHING))
-        after, gain = _traded(held, order.signed_fill, order.average_price)
+        after, closed, gain = _traded(held, order.signed_fill, order.average_price)
         if after.quantity != 0:
             holdings[order.symbol] = after
-        if gain is not None:
-            gains.append(gain)
-    return Book(holdings, tuple(gains))
+        if closed:
+            closings.append(Closing(order, closed, held.cost, gain))
+    return Book(holdings, tuple(closings))
 
 
 def differences(book: Book, venue: Sequence[VenuePosition]) -> str | None:
@@ -96,16 +118,16 @@ def trading_status(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _traded(held: Holding, change: Decimal, price: Decimal) -> tuple[Holding, Decimal | None]:
-    """Return the holding after a trade and, where it closed something, what that brought."""
+def _traded(held: Holding, change: Decimal, price: Decimal) -> tuple[Holding, Decimal, Decimal]:
+    """Return the holding after a trade, how much of a position it closed, and what that brought."""
     quantity = held.quantity + change
     if held.quantity * change >= 0:
         cost = (held.cost * abs(held.quantity) + price * abs(change)) / abs(quantity)
-        return Holding(quantity, cost), None
+        return Holding(quantity, cost), _NOTHING, _NOTHING
     closed = min(abs(change), abs(held.quantity))
     gain = (price - held.cost) * closed * (1 if held.quantity > 0 else -1)
     turned = held.quantity * quantity < 0
-    return Holding(quantity, price if turned else held.cost), gain
+    return Holding(quantity, price if turned else held.cost), closed, gain
 
 
 def _account(marks: Sequence[Mark]) -> dict[str, Any] | None:

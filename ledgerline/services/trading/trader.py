@@ -16,6 +16,7 @@ from ledgerline.decisions.trading.book import Book, book_of, differences
 from ledgerline.decisions.trading.halt import Halt, halt_in_force
 from ledgerline.decisions.trading.marks import Mark, day_start, record_mark, record_standing
 from ledgerline.decisions.trading.orders import Fenced, Order, all_orders, commit_session, is_decided, take_fence
+from ledgerline.decisions.trading.outcomes import newest_event, record_trade_outcomes
 from ledgerline.decisions.trading.policy import TradingPolicyInvalid, trading_policy
 from ledgerline.decisions.trading.risk import Holding, MarkedBook
 from ledgerline.decisions.trading.schema import ensure_trading_tables
@@ -107,6 +108,7 @@ class Trader:
         self._watcher = PriceWatcher(ledger, metrics)
         self._sender: Sender | None = None
         self._state = State(STARTING, "the job has just started")
+        self._outcomes_to = 0  # the venue's last event of which it is on record what came
 
     @property
     def state(self) -> State:
@@ -148,6 +150,16 @@ class Trader:
             _log.exception("a turn failed; the next one tries again")
             code, message = "error", f"{type(error).__name__}: {error}"
         self._say(code, message)
+        self._record_outcomes()
+
+    def _record_outcomes(self) -> None:
+        """Put on record what came of orders: after everything that waits for the venue, and without it if need be."""
+        try:
+            if self._sender and (newest := newest_event(self._ledger)) > self._outcomes_to:
+                record_trade_outcomes(self._ledger, after=self._outcomes_to)
+                self._outcomes_to = newest
+        except Exception:
+            _log.exception("what came of orders could not be kept; the next turn tries again")
 
     def _say(self, code: str, message: str) -> None:
         serving, before = self._watcher.serving, self._state

@@ -8,9 +8,11 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from feature_store.columns import columns_read
 from feature_store.offline import compute
 from feature_store.online import OnlineFeatures
 from feature_store.views.card_spending import CARD_SPENDING
+from ledgerline.audit.column_impact import column_impact
 from ledgerline.audit.verify import entries_holding
 from ledgerline.core.settings import Settings
 from pipelines.features import build, read_features, versions
@@ -39,6 +41,33 @@ def test_version_holds_what_the_executor_computes_from_all_accepted_rows(ledger,
     expected = compute(CARD_SPENDING, transactions, labels)
     assert read_features(ledger, version.id).collect().equals(expected)
     assert (version.rows, version.partitions, version.built) == (expected.height, 20, True)
+
+
+def test_version_names_the_columns_that_each_feature_reads_beside_its_identity(ledger, deliver, midnights):
+    deliver(ledger, 0, 10)
+    version = build(ledger, VIEW, as_of=midnights(10))
+
+    (leaf,) = versions(ledger, VIEW)
+    assert leaf.detail["columns"] == columns_read(CARD_SPENDING, CARD_SPENDING.feature_names)
+    assert "columns" not in leaf.identity
+    found = column_impact(ledger.log, "transactions.amount_minor")
+    assert [read.id for read in found.versions] == [version.id]
+    assert found.features[VIEW] == tuple(sorted(name for name in CARD_SPENDING.feature_names if "amount" in name))
+
+
+def test_version_recorded_before_versions_named_their_columns_stays_and_the_next_one_names_them(
+    ledger, deliver, midnights, rewrite
+):
+    deliver(ledger, 0, 10)
+    old = build(ledger, VIEW, as_of=midnights(10))
+    detail = {name: value for name, value in versions(ledger, VIEW)[0].detail.items() if name != "columns"}
+    rewrite(ledger.log, old.id, None, detail=detail)
+
+    assert build(ledger, VIEW, as_of=midnights(10)) == replace(old, built=False)
+    deliver(ledger, 10, 15)
+    new = build(ledger, VIEW, as_of=midnights(15))
+    found = column_impact(ledger.log, "transactions.amount_minor")
+    assert ([leaf.id for leaf in found.versions], found.silent) == ([new.id], 1)
 
 
 def test_leaf_manifest_commit_and_tag_say_the_same(ledger, deliver, midnights):

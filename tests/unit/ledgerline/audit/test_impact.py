@@ -46,6 +46,7 @@ def test_everything_below_a_raw_file_is_counted_by_kind(log: EvidenceLog, line, 
         Kind.SCORED_BATCH: 1,
         Kind.ORDER_INTENT: 4,
         Kind.VENUE_EVENT: 4,
+        Kind.OUTCOME: 2,
         Kind.RELEASE: 1,
         Kind.MONITORING: 1,
         Kind.ERASURE: 1,
@@ -60,6 +61,20 @@ def test_the_first_and_the_last_decision_have_their_times(log: EvidenceLog, cloc
     many = impact(log, "payments/1-1.csv", most_children_read=most).many[Kind.DECISION]
     assert (many.last.id, many.last.recorded_at) == (line.ids["decision"], clock.instant)
     assert many.first.recorded_at == clock.instant - timedelta(minutes=DECISIONS - 1)
+
+
+@pytest.mark.parametrize("most", [0, 10_000], ids=["counted", "read"])
+def test_decisions_of_which_a_label_told_are_named_below_the_label_s_file_and_no_other(
+    log: EvidenceLog, line, most: int
+):
+    (label,) = log.leaves(
+        Kind.OUTCOME, decision=log.get(line.ids["label"]).identity["decision"], came={"is_fraud": True}
+    )
+    for name in ("payments/1-1.csv", line.ids["receipt 1"]):
+        found = impact(log, name, most_children_read=most).labelled
+        assert found is not None
+        assert (found.count, found.first.id, found.last.id) == (1, *[label.identity["decision"]] * 2)
+    assert impact(log, "payments/1-0.csv", most_children_read=most).labelled is None
 
 
 def test_below_one_decision_are_its_order_and_what_the_venue_said(log: EvidenceLog, line):

@@ -42,7 +42,12 @@ def data(line: Line, *, batches: int = 2) -> None:
     view = Leaf(
         Kind.FEATURE_VERSION,
         {"view": "payments", "manifest": content_id(["manifest", number])},
-        {"rows": 16, "tag": f"payments-v{number}", "commit": "c0ffee"},
+        {
+            "rows": 16,
+            "tag": f"payments-v{number}",
+            "commit": "c0ffee",
+            "columns": {"amount": ["transactions.amount_minor"], "night": ["transactions.event_time"]},
+        },
     )
     line.add("features", view, *accepted, ("release", "accepted"))
 
@@ -149,9 +154,25 @@ def order(line: Line, *, name: str, bundle: str) -> str:
     intent = {"client_order_id": name, "symbol": "AAPL", "side": "buy", "quantity": "3", "session": "2018-10-01"}
     made_from = [("decision", "decision"), ("account", "account")]
     line.add("intent", Leaf(Kind.ORDER_INTENT, {**intent, "bundle": bundle}), *made_from)
-    filled = {"client_order_id": name, "status": "filled"}
+    filled = {"client_order_id": name, "status": "filled", "filled": "3", "average_price": "200.5"}
     line.add("event", Leaf(Kind.VENUE_EVENT, filled), ("intent", "intent"))
     return line.ids["intent"]
+
+
+def outcomes(line: Line) -> None:
+    """Record what came of the last decision: a label, and the fill of its order."""
+    label = {"decision": line.ids["decision"], "came": {"is_fraud": True}, "known_at": "2018-10-08T00:00:00.000000Z"}
+    detail = {"subject": "payment", "label": line.ids["receipt 1"]}
+    line.add("label", Leaf(Kind.OUTCOME, label, detail), ("decision", "decision"), ("receipt 1", "label"))
+    fill = {
+        "decision": line.ids["decision"],
+        "came": {"filled": "3", "average_price": "200.5", "quantity": "3"},
+        "known_at": "2018-10-02T00:00:00.000000Z",
+        "intent": line.ids["intent"],
+        "event": line.ids["event"],
+    }
+    made_from = [("decision", "decision"), ("intent", "intent"), ("event", "event")]
+    line.add("fill", Leaf(Kind.OUTCOME, fill, {"subject": "order"}), *made_from)
 
 
 def whole_line(log: EvidenceLog, number: int, *, family: str = "price") -> Line:
@@ -162,6 +183,7 @@ def whole_line(log: EvidenceLog, number: int, *, family: str = "price") -> Line:
     deploy(line, family=family, job="trading")
     decide(line, subject=f"AAPL {number}", bundle=digest)
     order(line, name=f"order-{number}", bundle=digest)
+    outcomes(line)
     features = line.ids["features"]
     forecast = {"bundle": digest, "feature_version": features, "series": 3}
     served = [("deployment", "deployment"), ("features", "features")]

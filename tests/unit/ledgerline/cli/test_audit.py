@@ -83,6 +83,45 @@ def test_live_at_shows_what_was_in_force(line: Any, at: str):
     assert "maria (validator)" in read
 
 
+def test_impact_of_a_column_names_who_reads_it_and_counts_what_was_made_from_that(line: Any):
+    found = json.loads(said("impact", "transactions.amount_minor", "--json"))
+    assert found["features"] == {"payments": ["amount"]}
+    assert [version["id"] for version in found["versions"]] == [line.ids["features"]]
+    assert [model["id"] for model in found["models"]] == [line.ids["bundle"]]
+    assert (found["counts"]["decision"], found["counts"]["order_intent"], found["counts"]["outcome"]) == (1, 1, 2)
+    read = " ".join(said("impact", "transactions.amount_minor").split())
+    for part in ("transactions.amount_minor is read by payments: amount", "payments-v1", "price@1", "order_intent │ 1"):
+        assert part in read
+
+
+def test_impact_of_a_column_that_nothing_reads_says_so(
+    line: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert "says that it reads 'posts.text'" in refused(["impact", "posts.text"], monkeypatch, capsys)
+
+
+def test_a_trace_of_a_feature_version_prints_what_its_features_read(line: Any):
+    read = " ".join(said("trace", "payments-v1", status=1).split())  # the line's files are not kept here
+    assert "amount" in read
+    assert "transactions.amount_minor" in read
+    (start, *_) = json.loads(said("trace", "payments-v1", "--json", status=1))["steps"]
+    assert start["detail"]["columns"]["night"] == ["transactions.event_time"]
+
+
+def test_history_of_a_decision_goes_on_to_its_order_and_what_came_of_it(line: Any):
+    followed = json.loads(said("history", line.ids["decision"], "--json"))
+    assert [each["kind"] for each in followed] == ["decision", "order_intent", "venue_event", "outcome", "outcome"]
+    assert followed[3]["outcome"]["came"] == {"is_fraud": True}
+    read = " ".join(said("history", "order-1").split())
+    assert "average_price 200.5, filled 3, quantity 3" in read
+
+
+def test_history_of_what_is_neither_a_family_nor_live_is_refused(
+    line: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert "a history is of a family" in refused(["history", "payments/1-0.csv"], monkeypatch, capsys)
+
+
 def test_live_at_says_when_nothing_was_in_force(line: Any):
     assert "Nothing was in force at 2001-01-01 00:00:00 UTC" in said("live-at", "2001-01-01")
 
