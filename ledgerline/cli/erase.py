@@ -33,12 +33,15 @@ def erase(
     """
     from ledgerline.audit.erasure import erasable
     from ledgerline.audit.erasure import erase as destroy
+    from pipelines.ingestion.landing import incoming
+    from pipelines.ingestion.scratch import remove_abandoned
 
     ledger = open_ledger()
     found = erasable(ledger, subject)
     if not yes:
         ERROR.print(f"[bold]{escape(found.pseudonym)}[/bold]: {_what(found)}")
         typer.confirm("Destroy it for good?", abort=True, err=True)
+    remove_abandoned(incoming(ledger.settings))
     done = destroy(ledger, subject, person=person, reason=reason)
     if as_json:
         OUT.print_json(json.dumps(asdict(done)))

@@ -17,7 +17,7 @@ from pipelines.ingestion.mapping_choice import choose_mapping
 from pipelines.ingestion.personal_rows import SealedLanding
 from pipelines.ingestion.reading import read_rows
 from pipelines.ingestion.reasons import FileRefused
-from pipelines.ingestion.scratch import scratch_folder
+from pipelines.ingestion.scratch import remove_abandoned, scratch_folder
 from pipelines.ingestion.source import FeedFile, FolderSource, Source
 from pipelines.ingestion.stable_read import FileLeft, StableBytes
 
@@ -132,6 +132,7 @@ def land(
         NoSourceFiles: The source has no file of it.
         NoLongerPersonal: A column that was personal would now be kept as it is.
     """
+    remove_abandoned(incoming(ledger.settings))
     source = source_of(ledger.settings)
     files = [found for found in source.files(dataset) if window is None or window.holds(found.file)]
     landing = _Landing.of(ledger, source, dataset)
@@ -177,7 +178,7 @@ class _Landing:
             )
             for fingerprint, feed in feeds.items()
         }
-        return cls(source, evidence, ledger.settings.home / "incoming")
+        return cls(source, evidence, incoming(ledger.settings))
 
     def take(self, found: FeedFile) -> _Outcome:
         evidence = self.evidence[found.feed.fingerprint]
@@ -225,6 +226,11 @@ class _Landing:
             landed = evidence.record_batch(file, content, parts, batch)
         unreadable = f", {batch.unreadable:,} unreadable" if batch.unreadable else ""
         return _Outcome(f"landed {batch.rows:,} rows{unreadable}", batch=landed, is_new=True)
+
+
+def incoming(settings: Settings) -> Path:
+    """Return where files lie, as they came, while they land."""
+    return settings.home / "incoming"
 
 
 def _keep(ledger: Ledger, raw: Path, received: StableBytes) -> KeptBytes:

@@ -18,8 +18,7 @@ def scratch_folder(root: Path) -> Iterator[Path]:
     """
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root):
-        for other in root.iterdir():
-            _remove_if_abandoned(other)
+        _remove_abandoned(root)
         folder = Path(tempfile.mkdtemp(dir=root))
         owner = _lock(folder, wait=True)
     try:
@@ -27,6 +26,18 @@ def scratch_folder(root: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(owner)
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove the folders below ``root`` of processes that are gone: what they were reading lies there as it came."""
+    if root.is_dir():
+        with _locked(root):
+            _remove_abandoned(root)
+
+
+def _remove_abandoned(root: Path) -> None:
+    for folder in root.iterdir():
+        _remove_if_abandoned(folder)
 
 
 def _remove_if_abandoned(folder: Path) -> None:

@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 import yaml
+from typer.testing import CliRunner
 
 from ledgerline.audit import Kind, Ledger
 from ledgerline.audit.erasure import erase
 from ledgerline.audit.personal import SEALED_FILE, SUBJECT, personal_data
 from ledgerline.audit.sealing import Unopened, unseal_file, unseal_text
+from ledgerline.cli.main import app
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import Settings
@@ -296,6 +298,24 @@ def test_killed_after_any_effect_it_ends_in_the_rows_of_a_landing_that_was_not(
     with ledger.log.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(SUBJECT)).scalar_one() == 2
         assert connection.execute(sa.select(SEALED_FILE.c.is_told)).scalars().all() == [True]
+
+
+@pytest.mark.parametrize("what_comes_next", ["a landing with nothing new", "an erasure"])
+def test_what_a_killed_landing_had_taken_in_goes_with_whatever_comes_next(
+    ledger: Ledger, deliver: Deliver, monkeypatch: pytest.MonkeyPatch, what_comes_next: str
+):
+    deliver("2024-01-05", ROWS)
+    land(ledger, "transactions")
+    left = ledger.settings.home / "incoming" / "of-a-process-that-is-gone" / "raw"
+    left.parent.mkdir()
+    left.write_text(ROWS)
+    if what_comes_next == "an erasure":
+        monkeypatch.setenv("LEDGERLINE_HOME", str(ledger.settings.home))
+        said = ["audit", "erase", "customer_id=card-anna", "--as", "dana", "--reason", "request 7", "--yes"]
+        assert CliRunner().invoke(app, said).exit_code == 0
+    else:
+        assert land(ledger, "transactions").new == ()
+    assert not left.exists()
 
 
 def _killed(*_: object) -> None:
