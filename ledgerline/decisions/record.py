@@ -179,6 +179,7 @@ def get_decision(ledger: Ledger, prefix: str) -> RecordedDecision:
 
     Raises:
         UnknownDecision: None does, or several do.
+        DecisionChanged: Its row cannot be read any more.
     """
     ensure_tables(ledger)
     statement = sa.select(DECISION).where(begins(DECISION.c.decision_id, prefix)).limit(2)
@@ -262,6 +263,21 @@ def _identity(family: str, decision: str, request: str, bundle: str, answer: byt
 
 
 def _recorded(row: Any) -> RecordedDecision:
+    """Read a row.
+
+    Raises:
+        DecisionChanged: It is not what any decision looks like.
+    """
+    try:
+        return _read(row)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DecisionChanged(
+            f"decision {row.decision_id} was changed after it was recorded, and cannot be read: {error}; restore its "
+            f"row from a backup of the evidence database (leaf {row.leaf})"
+        ) from error
+
+
+def _read(row: Any) -> RecordedDecision:
     vector = {name: None if value is None else float(value) for name, value in json.loads(row.vector).items()}
     return RecordedDecision(
         sequence=row.sequence,
@@ -271,11 +287,11 @@ def _recorded(row: Any) -> RecordedDecision:
         subject=row.subject,
         request=row.request,
         asked=row.asked,
-        event=json.loads(row.event),
+        event=dict(json.loads(row.event)),
         vector=vector,
         bundle=row.bundle,
         deployment=row.deployment,
-        answer=json.loads(row.answer),
+        answer=dict(json.loads(row.answer)),
         answer_bytes=bytes(row.answer),
         decided_at=parse_instant(row.decided_at),
     )

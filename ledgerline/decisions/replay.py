@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ledgerline.audit import Ledger
 from ledgerline.audit.erasure import erasure_of
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, sha256_bytes
-from ledgerline.decisions.bundle import Bundle, load_bundle
+from ledgerline.decisions.bundle import Bundle, BundleRefused, load_bundle
 from ledgerline.decisions.record import RecordedDecision, UnknownDecision, get_decision, request_body
 
 Vector = Mapping[str, float | None]
 Rebuild = Callable[[RecordedDecision], Vector]
 """Makes a decision's features again from what was known when it was made, or raises :class:`InputsLost`."""
+Decider = Callable[[RecordedDecision, Vector], Mapping[str, Any]]
+"""Makes the part of an answer that its inputs decide."""
 
 
 class InputsLost(LedgerlineError):
@@ -53,7 +56,6 @@ def replay(ledger: Ledger, decision_id: str, rebuilds: Mapping[str, Rebuild] | N
 
     Raises:
         UnknownDecision: No such decision.
-        BundleRefused: The model's bytes are gone or changed.
     """
     (found,) = replay_all(ledger, [get_decision(ledger, decision_id)], rebuilds)
     return found
@@ -64,33 +66,36 @@ def replay_all(
 ) -> Iterator[Replay]:
     """Replay many, each model loaded once. In the order in which they were made, features are made again fastest.
 
-    Raises:
-        BundleRefused: A model's bytes are gone or changed.
+    What can no longer be read, a model's bytes among it, is that decision's difference: the others are replayed.
     """
-    deciders: dict[tuple[str, str], Callable[[RecordedDecision, Vector], Mapping[str, Any]]] = {}
+    load = cache(lambda family, digest: _decider(family, load_bundle(ledger.objects, digest)))
     for recorded in decisions:
-        difference = _changed_since(ledger, recorded)
-        vector, not_rebuilt = recorded.vector, None
-        rebuild = (rebuilds or {}).get(recorded.family)
-        if difference is None and rebuild is not None:
-            try:
-                vector = rebuild(recorded)
-            except InputsLost as lost:
-                not_rebuilt = str(lost)
-            difference = _first_difference(recorded.vector, vector, "feature ")
-        if difference is None:
-            key = (recorded.family, recorded.bundle)
-            if key not in deciders:
-                deciders[key] = _decider(recorded.family, load_bundle(ledger.objects, recorded.bundle))
-            difference = _first_difference(recorded.answer, deciders[key](recorded, vector))
-        yield Replay(
-            decision_id=recorded.decision_id,
-            identical=difference is None,
-            difference=difference,
-            rebuilt=rebuild is not None and vector is not recorded.vector,
-            not_rebuilt=not_rebuilt,
-            erased=_erased(ledger, recorded),
-        )
+        yield _replayed(ledger, recorded, (rebuilds or {}).get(recorded.family), load)
+
+
+def _replayed(
+    ledger: Ledger, recorded: RecordedDecision, rebuild: Rebuild | None, load: Callable[[str, str], Decider]
+) -> Replay:
+    vector, not_rebuilt, difference = recorded.vector, None, _changed_since(ledger, recorded)
+    if difference is None and rebuild is not None:
+        try:
+            vector = rebuild(recorded)
+        except InputsLost as lost:
+            not_rebuilt = str(lost)
+        difference = _first_difference(recorded.vector, vector, "feature ")
+    if difference is None:
+        try:
+            difference = _first_difference(recorded.answer, load(recorded.family, recorded.bundle)(recorded, vector))
+        except BundleRefused as refused:
+            difference = f"model {recorded.bundle}: {refused}"
+    return Replay(
+        decision_id=recorded.decision_id,
+        identical=difference is None,
+        difference=difference,
+        rebuilt=rebuild is not None and vector is not recorded.vector,
+        not_rebuilt=not_rebuilt,
+        erased=_erased(ledger, recorded),
+    )
 
 
 def _erased(ledger: Ledger, recorded: RecordedDecision) -> str | None:
@@ -101,7 +106,7 @@ def _erased(ledger: Ledger, recorded: RecordedDecision) -> str | None:
     return str(erasure.detail["erased_at"]) if erasure else None
 
 
-def _decider(family: str, bundle: Bundle) -> Callable[[RecordedDecision, Vector], Mapping[str, Any]]:
+def _decider(family: str, bundle: Bundle) -> Decider:
     """Return what makes, by the family's own code, the part of an answer that the inputs decide."""
     match family:
         case "fraud":
@@ -138,6 +143,10 @@ def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:
         return f"the evidence log has no leaf {recorded.leaf}"
     if not leaf.is_intact:
         return f"the evidence log's entry {leaf.id} was changed: its content is not what its id stands for"
+    try:
+        body = request_body(ledger, recorded.request)
+    except UnknownDecision as gone:
+        return str(gone)
     expected = {
         "decision": (leaf.identity["decision_id"], recorded.decision_id),
         "model": (leaf.identity["bundle"], recorded.bundle),
@@ -145,7 +154,7 @@ def _changed_since(ledger: Ledger, recorded: RecordedDecision) -> str | None:
         "answer": (leaf.identity["answer"], sha256_bytes(recorded.answer_bytes)),
         "features": (leaf.detail["vector"], sha256_bytes(canonical_json(dict(recorded.vector)))),
         "event": (leaf.detail["event"], sha256_bytes(canonical_json(dict(recorded.event)))),
-        "request": (leaf.identity["request"], sha256_bytes(request_body(ledger, recorded.request))),
+        "request": (leaf.identity["request"], sha256_bytes(body)),
     }
     changed = [f"{part} (logged {logged}, now {now})" for part, (logged, now) in expected.items() if logged != now]
     return f"changed after it was recorded: {', '.join(changed)}" if changed else None

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -16,6 +18,7 @@ from ledgerline.decisions.deployment import record_deployment
 from ledgerline.decisions.fraud import FraudModel
 from ledgerline.decisions.fraud_answer import FraudVerdict, judge_payment
 from ledgerline.decisions.record import (
+    DecisionChanged,
     NewDecision,
     UnknownDecision,
     decisions_after,
@@ -23,7 +26,7 @@ from ledgerline.decisions.record import (
     record_decision,
     request_body,
 )
-from ledgerline.decisions.replay import replay
+from ledgerline.decisions.replay import replay, replay_all
 from ledgerline.decisions.schema import DECISION, REQUEST_BODY, ensure_tables
 
 DECIDED_AT = datetime(2018, 10, 1, 0, 1, tzinfo=UTC)
@@ -194,6 +197,52 @@ def test_an_answer_that_the_model_did_not_give_differs_on_replay(
     found = replay(ledger, lie.decision_id)
     assert not found.identical
     assert "score was 0.123" in str(found.difference)
+
+
+def test_the_last_digit_of_one_reason_differs_on_replay(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1, 900.0)
+    first, *others = new.answer["reasons"]
+    nearly = {**first, "contribution": float(np.nextafter(first["contribution"], 9))}
+    lie = replace(new, subject="t9", body=b"lie", answer={**new.answer, "reasons": [nearly, *others]})
+    with ledger.log.transaction() as transaction:
+        record_decision(ledger, transaction, lie)
+    assert str(replay(ledger, lie.decision_id).difference).startswith("reasons was ")
+
+
+def test_a_byte_of_the_model_changed_since_is_named_and_other_models_decisions_are_replayed(
+    ledger: Ledger, line: ModuleType, decide: Callable[..., NewDecision]
+) -> None:
+    new = decide(1)
+    other = line.approved_model(ledger, trees=30, version=2)
+    judged = judge_payment(FraudModel.load(load_bundle(ledger.objects, other)), new.vector)
+    later = replace(new, subject="t2", body=b"later", answer=judged, bundle=other)
+    with ledger.log.transaction() as transaction:
+        record_decision(ledger, transaction, later)
+    model = load_bundle(ledger.objects, new.bundle).manifest.files["model.ubj"]
+    path = Path(ledger.objects.location(model.sha256))
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    changed, same = replay_all(ledger, decisions_after(ledger, "fraud"))
+    assert str(changed.difference).startswith(f"model {new.bundle}: model.ubj: ")
+    assert (same.identical, same.difference) == (True, None)
+
+
+@pytest.mark.parametrize("column", ["vector", "event", "answer"])
+@pytest.mark.parametrize("damage", [b"{", b"[1]", b"\xff"])
+def test_a_row_that_cannot_be_read_is_an_error_that_names_the_decision(
+    ledger: Ledger, decide: Callable[..., NewDecision], column: str, damage: bytes
+) -> None:
+    new = decide(1)
+    _change(ledger, **{column: damage})
+    with pytest.raises(DecisionChanged, match=new.decision_id):
+        replay(ledger, new.decision_id)
+
+
+def test_a_request_that_is_gone_is_named(ledger: Ledger, decide: Callable[..., NewDecision]) -> None:
+    new = decide(1)
+    with ledger.log.transaction() as transaction:
+        transaction.execute(sa.delete(REQUEST_BODY))
+    assert "no recorded request" in str(replay(ledger, new.decision_id).difference)
 
 
 def test_a_decision_is_found_by_its_beginning_and_by_nothing_like_it(
