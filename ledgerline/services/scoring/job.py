@@ -1,6 +1,7 @@
 """What one scoring process runs: the decider, and for each family a watcher that feeds it deployments."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from datetime import timedelta
 from fastapi import FastAPI, Response
 
 from ledgerline.audit import Ledger
+from ledgerline.audit.sealing import PersonalKeyRefused
 from ledgerline.core.clock import instant_text
 from ledgerline.decisions.record import DecisionChanged
 from ledgerline.decisions.schema import ensure_tables
@@ -27,6 +29,8 @@ _FAMILIES: Mapping[str, Load] = {FraudServing.family: load_fraud, CreditServing.
 
 _ANSWER_SECONDS = 10.0
 _CLOCK_SKEW = timedelta(minutes=5)
+
+_log = logging.getLogger(__name__)
 
 
 class ScoringJob:
@@ -81,6 +85,11 @@ class ScoringJob:
             return problem_response(409, "already_decided", str(conflict))
         except DecisionChanged as changed:
             return problem_response(500, "record_changed", str(changed))
+        except PersonalKeyRefused as locked:
+            _log.error("%s", locked)
+            return problem_response(
+                503, "personal_key", "the key to personal data is not here; nothing can be recorded"
+            )
         except SubjectErased as erased:
             return problem_response(410, "subject_erased", str(erased))
         except QuestionRefused as refused:

@@ -108,9 +108,16 @@ class Serving(ABC):
         """Return a request as it is kept.
 
         Raises:
+            QuestionRefused: It does not say whom it is about.
             SubjectErased: It is about a person who was erased.
+            PersonalKeyRefused: The installation's key to personal data is not here.
         """
-        return self.concealing.conceal(transaction, question, body) if self.concealing else Concealed(question, body)
+        if self.concealing is None:
+            return Concealed(question, body)
+        subject = self.concealing.columns.subject
+        if getattr(question, subject, None) is None:
+            raise QuestionRefused({subject: "must be given: it names the person whom this is about"})
+        return self.concealing.conceal(transaction, question, body)
 
     @abstractmethod
     def judge(self, question: Any, now: datetime) -> Judgement:

@@ -1,5 +1,6 @@
 """The live job over data in which cards and applicants are persons: what it keeps, gives back, refuses and replays."""
 
+import base64
 import json
 from collections.abc import Iterator
 from types import ModuleType
@@ -20,8 +21,9 @@ from ledgerline.core.contracts import TRANSACTIONS
 from ledgerline.core.identity import canonical_json
 from ledgerline.decisions.deployment import record_deployment
 from ledgerline.decisions.effects import check_effects, leaf_checks
-from ledgerline.decisions.record import get_decision, request_body
-from ledgerline.decisions.replay import replay
+from ledgerline.decisions.record import get_decision, request_body, sampled_decisions
+from ledgerline.decisions.replay import replay, replay_all
+from ledgerline.services.rebuilding import rebuilds
 from pipelines.ingestion import land
 
 MAPPING = """
@@ -199,6 +201,27 @@ def test_a_request_about_an_erased_person_is_refused_and_leaves_nothing(
     ):
         assert (response.status_code, response.json()["code"]) == (410, "subject_erased")
     assert len(ledger.log.leaves(Kind.DECISION)) == before
+
+
+def test_a_job_with_another_key_answers_nothing_and_records_nothing(
+    ledger: Ledger, scoring: ModuleType, line: ModuleType
+):
+    before = len(ledger.log.leaves(Kind.DECISION))
+    deployed = ledger.log.latest(Kind.DEPLOYMENT, family="fraud")
+    assert deployed is not None
+    other = base64.b64encode(bytes(64)).decode()
+    with scoring.ScoringProcess(ledger.settings.home, LEDGERLINE_PERSONAL_KEY=other) as job:
+        job.wait_until_ready(deployed.identity["bundle"])
+        response = job.score(line.payment(30))
+        assert (response.status_code, response.json()["code"]) == (503, "personal_key")
+        assert job.ready()["ready"]
+    assert len(ledger.log.leaves(Kind.DECISION)) == before
+
+
+def test_decisions_on_persons_come_out_the_same_from_what_was_known_then(job: Any, ledger: Ledger, erased: dict):
+    found = list(replay_all(ledger, sampled_decisions(ledger, 100, families=("fraud", "credit")), rebuilds(ledger)))
+    assert len(found) > 4
+    assert all(each.identical and each.rebuilt for each in found)
 
 
 def test_others_are_served_as_before(job: Any, line: ModuleType, erased: dict[str, str]):
