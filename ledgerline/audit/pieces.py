@@ -9,9 +9,9 @@ one reader would find nothing where the pieces find nothing:
   compares (its bytes, hash and columns, edges, the rows of its parents, its names, the witness's copy of its hash, the
   witness's looks) does not depend on what was read before, but for two things: the tree and the latest moment.
 - The tree: a piece begins at a multiple of a power of two that it does not exceed, so that its own tree is a subtree of
-  the whole one. It hands over its subtrees as they were at every signed size; this process puts those of all pieces
-  before in front, which were computed as well and never taken from storage, and so has the roots that one reader has,
-  and compares them, in the same order. The first piece begins with the tree that one reader begins with.
+  the whole one. It hands over its perfect subtrees as they were at every signed size; this process joins them to those
+  of the pieces before, which were computed too and never taken from storage, and so has the tree that one reader has,
+  and compares the same roots in the same order. The first piece begins with the tree that one reader begins with.
 - The latest moment: a piece begins with the moment that is stored of the entry before. The piece that holds that entry
   has found it to be what the entry says, and no earlier than what came before it.
 - What is asked of the log as a whole (its length, strays, stored subtrees) the caller asks itself, of the same sums.
@@ -50,8 +50,8 @@ from ledgerline.audit.signed_roots import SignedRoots
 
 _log = logging.getLogger("ledgerline.verify")
 
-# To start a process takes as long as to read so many entries, whose hashes alone are read several times as fast.
-LEAST_ENTRIES, LEAST_HASHES = 50_000, 50_000
+# So many are read while processes start (the server that starts them comes up once, in about half a second more).
+LEAST_ENTRIES, LEAST_HASHES = 50_000, 100_000
 _MOST_IN_A_PIECE = 1 << 16
 _PIECES_A_PROCESS = 4  # more than one, for processes that are not equally fast
 _READ_AT_ONCE = 1_000
@@ -126,9 +126,11 @@ def read_in_pieces(
     pieces = _pieces(before, end, processes)
     with closing(_held(log, asked, pieces, processes)) as all_held:
         for piece, held in zip(pieces, all_held, strict=True):
-            if held is None or not all(roots.holds(size, [*whole.roots, *subtrees]) for size, subtrees in held.signed):
+            if held is None or not all(
+                roots.holds(size, _joined(whole, size, tree).roots) for size, tree in held.signed
+            ):
                 return None
-            whole.join(held.frontier)
+            whole = _joined(whole, piece.end, held.frontier.roots)
             entries, edges, names = entries + held.entries, edges + held.edges, names + held.names
             progress(piece.end)
     return Held(entries, edges, names, whole)
@@ -157,6 +159,13 @@ def _pieces(before: Frontier, end: int, processes: int) -> list[Piece]:
     return [
         Piece(at, until, Frontier() if at > begin else before, follows=at > begin) for at, until in pairwise(bounds)
     ]
+
+
+def _joined(left: Frontier, size: int, subtrees: Sequence[bytes]) -> Frontier:
+    """Return the tree of ``size`` entries that these perfect subtrees make behind those of ``left``."""
+    tree = Frontier(left.size, left.roots)
+    tree.join(Frontier(size - left.size, subtrees))
+    return tree
 
 
 def _held(

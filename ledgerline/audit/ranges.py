@@ -19,7 +19,7 @@ from ledgerline.audit.rows import plain_rows
 from ledgerline.audit.schema import EDGE, LEAF
 from ledgerline.audit.signed_roots import Witnessed
 
-_CHUNK = 1 << 12
+_CHUNK = 1 << 13
 
 Check = Callable[[RecordedLeaf], str | None]
 """Something more to check of a leaf of one kind: None, or what is wrong with it."""
