@@ -34,7 +34,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -126,9 +125,9 @@ def read_in_pieces(
     pieces = _pieces(before, end, processes)
     with closing(_held(log, asked, pieces, processes)) as all_held:
         for piece, held in zip(pieces, all_held, strict=True):
-            if held is None or not all(
-                roots.holds(size, _joined(whole, size, tree).roots) for size, tree in held.signed
-            ):
+            if held is None:
+                return None
+            if not all(roots.holds(size, _joined(whole, size, tree).roots) for size, tree in held.signed):
                 return None
             whole = _joined(whole, piece.end, held.frontier.roots)
             entries, edges, names = entries + held.entries, edges + held.edges, names + held.names
@@ -179,8 +178,7 @@ def _held(
             context.set_forkserver_preload(["__main__", __name__])
             pool = ProcessPoolExecutor(min(processes, len(pieces)), context, initializer=_end_with_parent)
             at_end.callback(pool.shutdown, cancel_futures=True)
-            url = _absolute(log.url)
-            for future in [pool.submit(_read_piece, url, asked, piece) for piece in pieces]:
+            for future in [pool.submit(_read_piece, log.url, asked, piece) for piece in pieces]:
                 held = future.result()
                 yield held
                 if held is None:
@@ -219,14 +217,6 @@ def _moment(connection: Connection, sequence: int) -> str:
     """Return the moment that is stored of an entry; where there is none, the piece before finds so."""
     statement = sa.select(LEAF.c.recorded_at).where(LEAF.c.sequence == sequence)
     return str(connection.execute(statement).scalar() or "")
-
-
-def _absolute(url: str) -> str:
-    """Return the address of a log so that it names the same one wherever a process runs."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        parsed = parsed.set(database=str(Path(parsed.database).absolute()))
-    return parsed.render_as_string(hide_password=False)
 
 
 def _end_with_parent() -> None:
