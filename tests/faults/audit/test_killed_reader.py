@@ -1,5 +1,6 @@
 """SIGKILL while several processes read the log: never that a log holds which does not, and nobody left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -59,6 +60,13 @@ def test_when_a_reader_is_killed_one_reader_reads_all_of_it(log: EvidenceLog, mo
     assert found == check_log(log)
 
 
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 READ = """
 import sys
 from ledgerline.audit import EvidenceLog, pieces
@@ -85,6 +93,11 @@ def test_readers_end_when_the_one_that_started_them_is_killed(log: EvidenceLog, 
         os.kill(reading.pid, signal.SIGKILL)
     assert len(started) >= 3  # the server that starts processes, and two readers
     deadline = time.monotonic() + PATIENCE
-    while any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in started):
-        assert time.monotonic() < deadline, started
-        time.sleep(0.05)
+    try:
+        while any(runs(each) for each in started):
+            assert time.monotonic() < deadline, started
+            time.sleep(0.05)
+    finally:
+        for each in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
