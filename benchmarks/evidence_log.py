@@ -5,13 +5,15 @@
 The peer is SQLite with nothing around it, through Python's own module, with the same journal, the same full sync and
 the same groups, in the same run, one turn each: it inserts the very rows that the log has written (entries with their
 hashes, edges) into tables of the same definition. What the log does beside is to encode and hash entries, to look for
-doubles and for parents, and to index ids. A second peer shows a table of nothing but positions and bytes. The last
-line is JSON: batched_per_s, single_per_s, verify_hashes_per_s, verify_full_per_s, and as ratios ours over the peer's (1
-is as fast): batched_vs_sqlite, batched_vs_bytes_alone.
+doubles and for parents, and to index ids. A second peer shows a table of nothing but positions and bytes. Verification
+reads with a process a core, and with one alone in the same turns. The last line is JSON: batched_per_s, single_per_s,
+verify_hashes_per_s, verify_full_per_s, each of the last two also with one_process before per_s, and as ratios ours over
+the peer's (1 is as fast): batched_vs_sqlite, batched_vs_bytes_alone.
 """
 
 import argparse
 import json
+import os
 import sqlite3
 import statistics
 import sys
@@ -33,6 +35,7 @@ from ledgerline.audit.witness import Witness, observe
 
 GROUP, SINGLES = 100, 300
 SIGN_EVERY = 5_000
+PROCESSES = os.cpu_count() or 1
 
 
 def decisions(seed: int, deployment: str) -> Iterator[list[NewLeaf]]:
@@ -70,6 +73,21 @@ def append_one_by_one(log: EvidenceLog, leaves: list[NewLeaf]) -> float:
     for each in leaves:
         log.append(each.leaf, each.parents)
     return len(leaves) / (time.perf_counter() - began)
+
+
+def verified(log: EvidenceLog, trust: Trust, repeats: int, *, hashes_only: bool) -> dict[int, list[float]]:
+    """Verify in turns with a process a core and with one; return entries per second by processes, in their order.
+
+    The first turn of all starts the server that starts processes.
+    """
+    speeds: dict[int, list[float]] = {PROCESSES: [], 1: []}
+    for _ in range(repeats):
+        for processes, found in speeds.items():
+            began = time.perf_counter()
+            verification = check_log(log, trust, hashes_only=hashes_only, processes=processes)
+            found.append(verification.entries / (time.perf_counter() - began))
+            assert verification.holds, verification.findings[0]
+    return speeds
 
 
 class BareSqlite:
@@ -167,15 +185,8 @@ def main() -> int:
         sign_checkpoint(log, signer, datetime.now(UTC))
         observe(witness, log, datetime.now(UTC))
         trust = Trust(signer.key, witness.published, (vouching.key,))
-        rates = {}
-        for hashes_only in (True, False):
-            speeds = []
-            for _ in range(arguments.repeats):
-                began = time.perf_counter()
-                verification = check_log(log, trust, hashes_only=hashes_only)
-                speeds.append(verification.entries / (time.perf_counter() - began))
-                assert verification.holds, verification.findings[0]
-            rates[hashes_only] = max(speeds)
+        hashes = verified(log, trust, arguments.repeats, hashes_only=True)
+        full = verified(log, trust, arguments.repeats, hashes_only=False)
     batched = statistics.median(ours)
     ratio = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
     to_bytes = statistics.median(one / other for one, other in zip(ours, bytes_only, strict=True))
@@ -183,12 +194,16 @@ def main() -> int:
     print(f"    bare SQLite, the same rows: {statistics.median(theirs):,.0f}/s, ratio {ratio:.2f}")
     print(f"    a table of bytes alone: {statistics.median(bytes_only):,.0f}/s, ratio {to_bytes:.2f}")
     print(f"one by one: {single:,.0f}/s; a table of bytes alone: {single_bare:,.0f}/s")
-    print(f"verified: hashes alone {rates[True]:,.0f}/s, everything {rates[False]:,.0f}/s")
+    for what, speeds in (("hashes alone", hashes), ("everything", full)):
+        several, alone = (", ".join(f"{speed:,.0f}" for speed in speeds[each]) for each in (PROCESSES, 1))
+        print(f"verified, {what}: {PROCESSES} processes {several}/s; one {alone}/s")
     figures = {
         "batched_per_s": batched,
         "single_per_s": single,
-        "verify_hashes_per_s": rates[True],
-        "verify_full_per_s": rates[False],
+        "verify_hashes_per_s": max(hashes[PROCESSES]),
+        "verify_full_per_s": max(full[PROCESSES]),
+        "verify_hashes_one_process_per_s": max(hashes[1]),
+        "verify_full_one_process_per_s": max(full[1]),
         "batched_vs_sqlite": ratio,
         "batched_vs_bytes_alone": to_bytes,
     }

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from ledgerline.audit.entry import recorded_leaf
 from ledgerline.audit.leaf import RecordedLeaf
+from ledgerline.audit.rows import plain_rows
 from ledgerline.audit.schema import LEAF, NAME
 
 _AFTER_HEX_DIGITS = "g"
@@ -64,8 +65,8 @@ def called(connection: Connection, name: str, *, or_begins: bool, limit: int) ->
 
 def _ask(
     connection: Connection, statements: dict[str, sa.Select[str, int]], texts: Collection[str]
-) -> list[sa.Row[str, int]]:
+) -> list[tuple[str, int]]:
     if not texts:
         return []
     engine, asked = connection.dialect.name, list(texts)
-    return list(connection.execute(statements[engine], {"texts": json.dumps(asked) if engine == "sqlite" else asked}))
+    return plain_rows(connection, statements[engine], {"texts": json.dumps(asked) if engine == "sqlite" else asked})

@@ -69,6 +69,18 @@ class Frontier:
                 self.append(entry_hashes[at])
                 at += 1
 
+    def join(self, right: "Frontier") -> None:
+        """Add the entries of another tree behind these, by its perfect subtrees.
+
+        Raises:
+            ProofInvalid: The largest of them cannot stand there: subtrees begin at multiples of their sizes.
+        """
+        widths = [1 << level for level in reversed(range(right.size.bit_length())) if right.size >> level & 1]
+        if widths and self.size % widths[0]:
+            raise ProofInvalid(f"behind {self.size} entries no perfect subtree of {widths[0]} can stand")
+        for width, root in zip(widths, right.roots, strict=True):
+            self._merge(root, width)
+
     def _merge(self, root: bytes, width: int) -> None:
         """Add a perfect subtree of ``width`` entries at a place where one belongs."""
         self.roots.append(root)

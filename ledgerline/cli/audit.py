@@ -1,6 +1,7 @@
 """Verbs that an auditor asks the evidence with: trace, impact, live-at, history, reconcile, verify."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -39,6 +40,7 @@ from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
 
 _SHOWN_DIGITS = 12
+_MOST_PROCESSES = 8  # each has a connection of its own to the database
 _TIME = "%Y-%m-%d %H:%M:%S"
 _FAMILIES = ("fraud", "credit", "forecast", "price")
 
@@ -223,6 +225,7 @@ def verify(
             checks=leaf_checks(ledger) if beside else None,
             grammar=EDGES,
             progress=progress,
+            processes=min(os.cpu_count() or 1, _MOST_PROCESSES),
         )
     if beside and (first, last) == (1, None):
         findings = sorted([*found.findings, *check_effects(ledger)], key=lambda finding: finding.sequence)

@@ -101,6 +101,20 @@ def test_entries_added_many_at_once_make_the_tree_of_entries_added_one_by_one(pa
     assert (together.size, together.roots) == (single.size, single.roots)
 
 
+@given(st.integers(0, 9), st.integers(0, 5), st.data())
+def test_a_tree_joined_behind_another_makes_the_tree_of_all_entries(before, level, data):
+    begin, behind = before << level, data.draw(st.integers(0, 1 << level))
+    entries = entries_of(begin + behind)
+    joined = grown(entries[:begin])
+    joined.join(grown(entries[begin:]))
+    assert (joined.size, joined.roots) == (len(entries), grown(entries).roots)
+
+
+def test_a_tree_is_not_joined_where_its_subtrees_cannot_stand():
+    with pytest.raises(ProofInvalid):
+        grown(entries_of(6)).join(grown(entries_of(4)))
+
+
 def test_the_reference_implementations_roots_come_out():
     assert [grown(ENTRIES[:n]).root().hex() for n in range(1, 9)] == ROOTS
     assert grown([]).root() == EMPTY_ROOT == hashlib.sha256(b"").digest()
