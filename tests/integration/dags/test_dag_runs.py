@@ -31,6 +31,7 @@ from pipelines.features import read_features
 from pipelines.orchestration.await_approval import REJECT, SIGNED, AwaitApproval
 from pipelines.promotion import evaluate_gates
 from pipelines.promotion.demo_approver import DemoApprover
+from pipelines.training.tracking import tracking_server
 
 # The end-to-end run goes through the same DAGs on the whole stack; this looks at each of them alone.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -206,6 +207,16 @@ def test_monitoring_alerts_only_about_what_exceeds_its_limit(world, bundle):
     world.run("monitor_models")
     newest = [extra for name, extra in world.asset_events() if name == "alerts/models"][-1]
     assert [sentence for sentence in newest["exceeded"] if sentence.startswith("transactions: the newest row is of")]
+
+
+def test_an_alias_that_somebody_set_in_mlflow_alerts_and_deploys_nothing(world, bundle):
+    with tracking_server(world.settings) as client:
+        client.set_registered_model_alias("fraud", "production", "1")
+    world.run("monitor_models")
+    newest = [extra for name, extra in world.asset_events() if name == "alerts/models"][-1]
+    said = "MLflow, fraud: alias_unknown: production is version 1; nothing here sets such an alias"
+    assert [sentence for sentence in newest["exceeded"] if sentence.startswith("MLflow")] == [said]
+    assert current(world.ledger, "fraud").bundle == bundle
 
 
 @pytest.mark.slow
