@@ -49,8 +49,8 @@ from ledgerline.audit.signed_roots import SignedRoots
 
 _log = logging.getLogger("ledgerline.verify")
 
-# So many are read while processes start (the server that starts them comes up once, in about half a second more).
-LEAST_ENTRIES, LEAST_HASHES = 50_000, 100_000
+# From here on two processes are sooner done than one, their start (more than half a second) included.
+LEAST_ENTRIES, LEAST_HASHES = 100_000, 500_000
 _MOST_IN_A_PIECE = 1 << 16
 _PIECES_A_PROCESS = 4  # more than one, for processes that are not equally fast
 _READ_AT_ONCE = 1_000
