@@ -83,6 +83,8 @@ def _replayed(
         except InputsLost as lost:
             not_rebuilt = str(lost)
         difference = _first_difference(recorded.vector, vector, "feature ")
+        if gone := sorted(recorded.vector.keys() - vector.keys()):
+            difference = difference or f"feature {gone[0]} was {recorded.vector[gone[0]]} and is no longer made"
     if difference is None:
         try:
             difference = _first_difference(recorded.answer, load(recorded.family, recorded.bundle)(recorded, vector))

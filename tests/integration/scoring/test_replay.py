@@ -109,6 +109,8 @@ def test_features_that_another_past_would_have_given_are_named(ledger: Ledger, d
     outcome = replay(ledger, recorded.decision_id, wrong)
     was = recorded.vector["customer_count_30d"]
     assert outcome.difference == f"feature customer_count_30d was {was} and is 99.0"
+    fewer = {"fraud": lambda each: {"amount": vectors["fraud"](each)["amount"]}}
+    assert str(replay(ledger, recorded.decision_id, fewer).difference).endswith(" and is no longer made")
 
 
 def test_a_decision_taken_out_of_the_past_shows_in_those_after_it(ledger: Ledger, decided: list[str]):
