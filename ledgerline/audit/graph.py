@@ -129,7 +129,14 @@ def misfit(entry: Entry, parents: Mapping[str, SeenParent], grammar: Sequence[Ed
         parents: Its parents, by id; what is not there is not judged.
         grammar: What may be made from what.
     """
-    types = {each.role: each for each in grammar if each.child is entry.leaf.kind}
+    return _misfit(entry, parents, _by_role(grammar, entry.leaf.kind))
+
+
+def _by_role(grammar: Sequence[EdgeType], kind: Kind) -> Mapping[str, EdgeType]:
+    return {each.role: each for each in grammar if each.child is kind}
+
+
+def _misfit(entry: Entry, parents: Mapping[str, SeenParent], types: Mapping[str, EdgeType]) -> str | None:
     found: dict[str, list[str]] = {role: [] for role in types}
     for parent in entry.parents:
         if parent.role not in types:
@@ -152,8 +159,9 @@ def misfits(
     if not entries:
         return
     parents = _parents(connection, min(entries), max(entries), grammar)
+    types = {kind: _by_role(grammar, kind) for kind in Kind}
     for sequence, entry in entries.items():
-        if problem := misfit(entry, parents, grammar):
+        if problem := _misfit(entry, parents, types[entry.leaf.kind]):
             yield sequence, problem
 
 

@@ -35,11 +35,9 @@ def clock() -> FixedClock:
     return FixedClock(datetime(2018, 10, 1, tzinfo=UTC))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'evidence.db'}"
-        return
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A database of these tests' own: one for all of them, as making one costs more than most of them."""
     admin = sa.create_engine(f"{POSTGRESQL}/postgres", isolation_level="AUTOCOMMIT", connect_args={"timeout": 3})
     name = f"ledgerline_{uuid.uuid4().hex[:12]}"
     try:
@@ -53,6 +51,26 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         with admin.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
         admin.dispose()
+
+
+def emptied(url: str) -> str:
+    """Return a database's URL once nobody is connected to it and nothing is in it."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'evidence.db'}"
+    return emptied(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture
