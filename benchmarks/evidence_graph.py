@@ -59,7 +59,8 @@ class Form:
         parents = [Parent(f"%(parent {position})b", role) for position, role in enumerate(roles)]
         self.kind, self.name, self.roles = leaf.kind.value, name.encode(), roles
         self.content = canonical_json({"identity": dict(leaf.identity), "kind": leaf.kind.value})
-        self.entry = encode_entry("%(id)b", leaf, parents, "%(at)b")
+        leaf_id, entry = encode_entry(leaf, parents, "%(at)b")
+        self.entry = entry.replace(leaf_id.encode(), b"%(id)b")
 
 
 SHA256 = {"sha256": "%(request)b"}
