@@ -167,7 +167,7 @@ def reconcile(as_json: JsonOption = False) -> None:
     """Compare MLflow's versions, aliases and tags with the evidence log. Nothing is changed on either side.
 
     Whatever somebody moved or edited there changes nothing that is served: the log is what counts. Exit status 1 when
-    they differ, 2 when MLflow cannot be asked.
+    they differ, or MLflow cannot be asked.
 
     Example: `ledgerline audit reconcile`
     """
