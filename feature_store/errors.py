@@ -17,3 +17,15 @@ class UnknownView(FeatureStoreError):
 
 class SourceInvalid(FeatureStoreError):
     """Rows given to an executor lack what the view's source contract promises."""
+
+
+class GitFailed(FeatureStoreError):
+    """A git command failed."""
+
+
+class RemoteDamaged(FeatureStoreError):
+    """An object of the DVC remote is missing or does not hash to what was sealed."""
+
+
+class VersionUnknown(FeatureStoreError):
+    """No sealed feature version is meant by that name."""

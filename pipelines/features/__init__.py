@@ -1,7 +1,8 @@
 """Features: accepted rows become feature versions, sealed by DVC and git and recorded as evidence."""
 
+from feature_store.versions.restore import restore_from_clone
 from pipelines.features.build import build, due_views
-from pipelines.features.restore import read_features, restore, restore_from_clone
+from pipelines.features.restore import read_features, restore
 from pipelines.features.versions import FeatureVersion, versions
 
 __all__ = ["FeatureVersion", "build", "due_views", "read_features", "restore", "restore_from_clone", "versions"]

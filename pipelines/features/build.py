@@ -9,6 +9,7 @@ import polars as pl
 from feature_store.columns import columns_read
 from feature_store.online import recent_events
 from feature_store.table_view import TableView
+from feature_store.versions.manifest import Manifest, manifest_path
 from feature_store.view import FeatureView
 from feature_store.views import VIEWS, View, view_named
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
@@ -18,7 +19,6 @@ from ledgerline.core.identity import canonical_json, content_id
 from pipelines.features.content_files import write_files
 from pipelines.features.errors import NothingAccepted, NotReproducible
 from pipelines.features.inputs import AcceptedFile, History, accepted_inputs, read_history
-from pipelines.features.manifest import Manifest, manifest_path
 from pipelines.features.partitions import FORMAT_VERSION, days_of, write_missing
 from pipelines.features.seal import Sealed, seal
 from pipelines.features.tables import read_tables

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines.features.git import Git
+from feature_store.versions.git import Git
 
 _log = logging.getLogger(__name__)
 

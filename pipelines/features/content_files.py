@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from feature_store.table_view import Span, TableView
+from feature_store.versions.manifest import Partition, view_folder
 from ledgerline.core.identity import sha256_bytes, sha256_file
 from ledgerline.core.storage import write_atomically
-from pipelines.features.manifest import Partition, view_folder
 from pipelines.validation.accepted import parquet_bytes
 
 _NAME_DIGITS = 12

@@ -21,15 +21,3 @@ class NotReproducible(FeaturesError):
 
 class WorkspaceUnusable(FeaturesError):
     """The workspace's folder is not ours to write."""
-
-
-class GitFailed(FeaturesError):
-    """A git command failed."""
-
-
-class RemoteDamaged(FeaturesError):
-    """An object of the DVC remote is missing or does not hash to what was sealed."""
-
-
-class VersionUnknown(FeaturesError):
-    """No sealed feature version is meant by that name."""

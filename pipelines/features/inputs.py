@@ -7,13 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_store.versions.manifest import InputFile
 from feature_store.view import FeatureView
 from feature_store.views import View
 from ledgerline.audit import Ledger, RecordedLeaf, UnknownLeaf
 from ledgerline.core.contracts import DatasetContract
 from ledgerline.core.identity import content_id
 from pipelines.features.errors import NothingAccepted
-from pipelines.features.manifest import InputFile
 from pipelines.ingestion.typed_rows import rows_schema
 from pipelines.validation import accepted_receipts
 from pipelines.validation.accepted import accepted_file

@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from feature_store.offline import compute
+from feature_store.versions.manifest import Partition, view_folder
 from feature_store.view import FeatureView
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id, sha256_file
 from ledgerline.core.storage import replacing
 from pipelines.features.errors import NotReproducible
 from pipelines.features.inputs import AcceptedFile, History
-from pipelines.features.manifest import Partition, view_folder
 
 FORMAT_VERSION = 1
 """Raised when the same features are written as other bytes: it is part of every stamp."""

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from feature_store.versions.git import Git
+from feature_store.versions.manifest import Manifest, manifest_path, view_folder
+from feature_store.versions.remote import Remote, md5_of, tracked_md5
+from feature_store.versions.tags import files_at, tag_of
 from ledgerline.core.storage import write_atomically
-from pipelines.features.git import Git
-from pipelines.features.manifest import Manifest, manifest_path, view_folder
-from pipelines.features.remote import Remote, TrackedFile, md5_of, tracked_files, tracked_md5
 from pipelines.features.workspace import Workspace
-
-TAG_PREFIX = "evidence"
-_TAG_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +22,6 @@ class Sealed:
 
     commit: str
     tag: str
-
-
-def tag_of(view: str, version: str) -> str:
-    """Return the tag of a version, e.g. ``evidence/card_spending/0f3c…``."""
-    return f"{TAG_PREFIX}/{view}/{version[:_TAG_DIGITS]}"
 
 
 def seal(workspace: Workspace, manifest: Manifest, *, say: Callable[[str], None]) -> Sealed:
@@ -57,12 +50,6 @@ def seal(workspace: Workspace, manifest: Manifest, *, say: Callable[[str], None]
     Remote(workspace.remote_url).verify(files_at(workspace.git, commit, manifest.files))
     workspace.git.run("update-ref", f"refs/tags/{tag}", commit)
     return Sealed(commit, tag)
-
-
-def files_at(git: Git, commit: str, files: Mapping[str, str]) -> list[TrackedFile]:
-    """Return the files, given by path and SHA-256, with the names under which DVC keeps them at a commit."""
-    contents = git.read(*(f"{commit}:{path}.dvc" for path in files))
-    return tracked_files(files, dict(zip(files, contents, strict=True)))
 
 
 def _untracked(workspace: Workspace, files: Mapping[str, str]) -> list[str]:

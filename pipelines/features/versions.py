@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from feature_store.errors import VersionUnknown
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
-from pipelines.features.errors import VersionUnknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from feature_store.versions.git import Git
 from ledgerline.core.clock import Clock
 from ledgerline.core.settings import Settings
 from ledgerline.core.storage import write_atomically
 from pipelines.features.code_tree import ProjectState, read_project
 from pipelines.features.errors import WorkspaceUnusable
-from pipelines.features.git import Git
 
 BRANCH = "data"
 REMOTE = "ledgerline"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from feature_store.versions.manifest import Manifest
 from ledgerline.audit import Ledger
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.decisions.admission import Admitted
 from ledgerline.decisions.forecast import Forecast, ForecastModel
 from ledgerline.decisions.forecast.series import Series, series_of
-from pipelines.features.manifest import Manifest
 from pipelines.publishing.forecast_plots import draw_page, draw_plot
 from pipelines.training.forecast.sealed import known_months
 

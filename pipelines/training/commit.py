@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.features.git import Git
+from feature_store.versions.git import Git
 
 # As written, not as a .mailmap or a replacement object would have it: either could turn one person into another.
 _AS_WRITTEN = ("--no-replace-objects", "show", "--no-patch", "--no-show-signature")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_store.versions.manifest import InputFile, Manifest
 from ledgerline.audit import Kind, Ledger, RecordedLeaf
 from ledgerline.core.identity import sha256_file
-from pipelines.features.manifest import InputFile, Manifest
 from pipelines.training.errors import TrainingRefused
 from pipelines.validation.accepted import accepted_file
 

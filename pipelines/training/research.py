@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from feature_store.versions.manifest import Manifest, manifest_path
 from ledgerline.core.storage import write_atomically
-from pipelines.features.manifest import Manifest, manifest_path
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.fraud.dataset import feature_names, join_labels
 from pipelines.training.fraud.evaluate import Evaluation, evaluate

@@ -7,10 +7,10 @@ from io import BytesIO
 
 import polars as pl
 
+from feature_store.versions.manifest import Manifest
 from feature_store.views import View, view_named
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
-from pipelines.features.manifest import Manifest
 from pipelines.training.errors import TrainingRefused
 
 _ROW_GROUP_ROWS = 262_144

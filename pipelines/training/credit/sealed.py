@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from feature_store.sources import empty_rows
+from feature_store.versions.manifest import Manifest
 from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.core.contracts import APPLICATIONS, Role
 from ledgerline.decisions.credit import AttributeKind
 from pipelines.features import read_features
-from pipelines.features.manifest import Manifest
 from pipelines.training.credit.dataset import join_outcomes, training_set_spec
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.inputs import feature_manifest, inputs_of

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_store.versions.manifest import Manifest
 from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.core.identity import content_id, source_fingerprint
 from ledgerline.decisions.forecast.model import FAMILY
 from ledgerline.decisions.forecast.series import SERIES_COLUMNS
-from pipelines.features.manifest import Manifest
 from pipelines.training.inputs import accepted_rows, feature_manifest, inputs_of
 from pipelines.training.sealed import SealedTrainingSet, same_view, seal
 

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import polars as pl
 
+from feature_store.versions.manifest import Manifest
 from feature_store.view import FeatureView
 from ledgerline.audit import Ledger, RecordedLeaf
 from pipelines.features import read_features
-from pipelines.features.manifest import Manifest
 from pipelines.training.errors import TrainingRefused
 from pipelines.training.fraud.dataset import join_labels, training_set_spec
 from pipelines.training.inputs import accepted_rows, feature_manifest, inputs_of

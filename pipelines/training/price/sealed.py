@@ -5,10 +5,10 @@ from datetime import datetime
 
 import polars as pl
 
+from feature_store.versions.manifest import Manifest
 from ledgerline.audit import Ledger, RecordedLeaf
 from ledgerline.core.contracts import contract_named
 from pipelines.features import read_features
-from pipelines.features.manifest import Manifest
 from pipelines.training.inputs import accepted_rows, feature_manifest, inputs_of
 from pipelines.training.price.dataset import ACTION_COLUMNS, PRICE_COLUMNS, join_labels, training_set_spec
 from pipelines.training.sealed import SealedTrainingSet, same_view, seal

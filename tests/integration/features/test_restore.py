@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from feature_store.errors import RemoteDamaged, VersionUnknown
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import FixedClock
 from ledgerline.core.settings import Settings
 from pipelines.features import build, read_features, restore, restore_from_clone
-from pipelines.features.errors import RemoteDamaged, VersionUnknown
 
 VIEW = "card_spending"
 MOMENT = datetime(2024, 6, 9, tzinfo=UTC)

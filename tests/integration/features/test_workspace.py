@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from feature_store.versions.git import COMMITTER_EMAIL, Git
 from ledgerline.core.settings import Settings
 from pipelines.features import build
-from pipelines.features.git import COMMITTER_EMAIL, Git
 from pipelines.features.workspace import Workspace
 
 VIEW = "card_spending"

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from feature_store.offline import compute
+from feature_store.versions.git import Git
+from feature_store.versions.manifest import InputFile, Manifest, Partition, manifest_path
 from feature_store.views import view_named
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
 from ledgerline.core.clock import FixedClock
@@ -18,8 +20,6 @@ from ledgerline.core.contracts import contract_named
 from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import PROJECT_ROOT, Settings
 from ledgerline.core.storage import write_atomically
-from pipelines.features.git import Git
-from pipelines.features.manifest import InputFile, Manifest, Partition, manifest_path
 from pipelines.training import TrainingResult, train
 from pipelines.validation.accepted import parquet_bytes
 

@@ -11,12 +11,12 @@ import pytest
 import xgboost
 import yaml
 
+from feature_store.versions.git import COMMITTER_EMAIL, COMMITTER_NAME
+from feature_store.versions.manifest import Manifest
 from ledgerline.audit import Kind, Leaf, Ledger
 from ledgerline.core.settings import Settings
 from ledgerline.decisions.bundle import load_bundle
 from ledgerline.decisions.fraud import FraudModel
-from pipelines.features.git import COMMITTER_EMAIL, COMMITTER_NAME
-from pipelines.features.manifest import Manifest
 from pipelines.training import TrainingRefused, find_run, train
 from pipelines.training.fraud.dataset import feature_names
 from pipelines.training.fraud.evaluate import evaluate

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from feature_store.versions.manifest import InputFile
 from feature_store.view import FeatureView
 from feature_store.views.card_spending import CARD_SPENDING
 from ledgerline.audit import Kind, RecordedLeaf
 from pipelines.features.inputs import AcceptedFile, History
-from pipelines.features.manifest import InputFile
 from pipelines.features.partitions import days_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.features.errors import RemoteDamaged
-from pipelines.features.remote import Remote, TrackedFile, md5_of, tracked_files
+from feature_store.errors import RemoteDamaged
+from feature_store.versions.remote import Remote, TrackedFile, md5_of, tracked_files
 
 DVC_FILE = b"outs:\n- md5: 0123456789abcdef0123456789abcdef\n  size: 5\n  hash: md5\n  path: a.parquet\n"
 

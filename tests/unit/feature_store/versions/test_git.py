@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.features.errors import GitFailed
-from pipelines.features.git import Git
+from feature_store.errors import GitFailed
+from feature_store.versions.git import Git
 
 
 @pytest.fixture

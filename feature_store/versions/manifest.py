@@ -7,9 +7,8 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from ledgerline.audit import Kind, Leaf
 from ledgerline.core.clock import instant_text
-from ledgerline.core.identity import canonical_json, sha256_bytes
+from ledgerline.core.identity import canonical_json, content_id, sha256_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,8 @@ class Manifest:
 
     @property
     def version(self) -> str:
-        """The leaf id of the feature version."""
-        return Leaf(Kind.FEATURE_VERSION, self.identity).id
+        """What the evidence log calls this version: the id of the leaf that records it."""
+        return content_id({"identity": self.identity, "kind": "feature_version"})
 
     def to_bytes(self) -> bytes:
         """Return canonical JSON: equal manifests are equal bytes."""

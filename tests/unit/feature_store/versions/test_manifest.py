@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from feature_store.versions.manifest import InputFile, Manifest, Partition
+from ledgerline.audit import Kind, Leaf
 from ledgerline.core.identity import content_id, sha256_bytes
-from pipelines.features.manifest import InputFile, Manifest, Partition
 
 
 @pytest.fixture
@@ -54,3 +55,7 @@ def test_version_is_the_id_of_its_leaf(manifest):
 def test_files_and_rows_are_those_of_inputs_and_partitions(manifest):
     assert manifest.rows == 13
     assert list(manifest.files.values()) == ["b" * 64, "c" * 64, "d" * 64]
+
+
+def test_version_is_what_the_evidence_log_calls_it(manifest):
+    assert manifest.version == Leaf(Kind.FEATURE_VERSION, manifest.identity).id

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from feature_store.errors import GitFailed
 from ledgerline.core.clock import instant_text
-from pipelines.features.errors import GitFailed
 
 COMMITTER_NAME = "Ledgerline"
 COMMITTER_EMAIL = "ledgerline@localhost"

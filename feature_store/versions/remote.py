@@ -15,8 +15,8 @@ from typing import BinaryIO
 import fsspec
 import yaml
 
+from feature_store.errors import RemoteDamaged
 from ledgerline.core.storage import replacing
-from pipelines.features.errors import RemoteDamaged
 
 _CHUNK_BYTES = 1 << 20
 _AT_ONCE = 4
