@@ -25,14 +25,19 @@ def events_in_arrival_order(view: FeatureView, events: pl.DataFrame) -> pl.DataF
     return ordered.filter(name.is_first_distinct())
 
 
-def labels_of(view: FeatureView, labels: pl.DataFrame) -> pl.DataFrame:
+def labels_of(view: FeatureView, labels: pl.DataFrame | None) -> pl.DataFrame:
     """Return the view's columns of ``labels``: event id, ``event_time``, ``available_at`` and the measures.
+
+    Without labels, or in a view that reads none, there are no rows.
 
     Raises:
         SourceInvalid: A column is absent, of another type or holds a null.
     """
+    if view.labels is None:
+        ids = {column.name: POLARS_TYPES[column.type] for column in view.events.columns}
+        return pl.DataFrame(schema={name: ids[name] for name in (view.event_id, "event_time", "available_at")})
     columns = (view.event_id, "event_time", "available_at", *view.label_measures)
-    return checked_rows(labels, view.labels, columns)
+    return checked_rows(empty_rows(view.labels) if labels is None else labels, view.labels, columns)
 
 
 def checked_rows(

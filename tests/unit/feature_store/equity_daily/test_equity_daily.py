@@ -9,7 +9,7 @@ from feature_store.lookahead import leaks
 from feature_store.views.equity_daily import EQUITY_DAILY, recent_state
 from feature_store.views.equity_daily.bars import LOOKBACK
 
-FINGERPRINT = "c87aa10c3336340d249f7cb1b41d09c421d00bb6c588a9aa78733c17ca871cec"
+FINGERPRINT = "b1546432fba60d09544508a09a9cf8fb3518ab5cdd97ba8061fb74d756b63136"
 PINNED_VALUES = {
     "return_1d": (-93.55430632153686, 5),
     "return_2d": (-138.3405157697843, 11),
