@@ -21,3 +21,11 @@ class NotReproducible(FeaturesError):
 
 class WorkspaceUnusable(FeaturesError):
     """The workspace's folder is not ours to write."""
+
+
+class OtherDefinition(FeaturesError):
+    """A version was built from another definition of its view than this code has."""
+
+
+class InputsDiffer(FeaturesError):
+    """What a version says it was built from is not what the log says was accepted."""

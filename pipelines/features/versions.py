@@ -63,3 +63,20 @@ def version_named(ledger: Ledger, version: str) -> RecordedLeaf:
             f"{len(found) or 'no'} feature versions are called {version!r}; `ledgerline features versions` lists them"
         )
     return found[0]
+
+
+def version_of(ledger: Ledger, view_name: str, version: str | None = None) -> RecordedLeaf:
+    """Return a version of a view: the one that is named, or the newest.
+
+    Raises:
+        VersionUnknown: The view has none, or what is named is not one of its.
+    """
+    if version is None:
+        newest = ledger.log.latest(Kind.FEATURE_VERSION, view=view_name)
+        if newest is None:
+            raise VersionUnknown(f"{view_name} has no version yet; `ledgerline features build {view_name}` makes one")
+        return newest
+    found = version_named(ledger, version)
+    if found.identity["view"] != view_name:
+        raise VersionUnknown(f"version {found.id[:16]} is one of {found.identity['view']}, not of {view_name}")
+    return found
