@@ -15,6 +15,7 @@ from feature_store.table_view import TableView
 from feature_store.view import FeatureView
 
 _SEED = 1
+_PLACE = "place in the frame"  # no contract's column is called so
 _INSTANTS = ("event_time", "available_at")
 
 
@@ -78,31 +79,33 @@ def with_outcomes_scrambled(
 def scrambled(rows: pl.DataFrame, where: pl.Expr, *, keep: Collection[str]) -> pl.DataFrame:
     """Return rows whose values, where a condition holds, have changed places and are others.
 
-    The values of one row move together, so that what holds between its columns goes on to hold. Then flags are turned
-    round and numbers moved by an increasing function; texts and further instants have only changed places. The same
-    rows are scrambled the same way.
+    Numbers, texts and further instants change places, those of one row together, so that what holds between its columns
+    goes on to hold; then numbers are moved by an increasing function. A flag stays in its place and is turned round:
+    moved and turned it might be what it was. The same rows are scrambled the same way.
 
     Args:
         rows: The rows; their order and number stay.
         where: The condition.
         keep: Columns that stay.
     """
-    places = rows.select(where.fill_null(False).arg_true()).to_series()
+    places = rows.with_row_index(_PLACE).filter(where)[_PLACE]
     columns = [name for name in rows.columns if name not in keep]
     if places.is_empty() or not columns:
         return rows
     order = np.random.default_rng(_SEED).permutation(places.len())
-    moved = rows.select(columns)[places][order].with_columns(_other(name, rows.schema[name]) for name in columns)
+    picked = rows.select(columns)[places]
+    moved = picked[order].with_columns(_other(picked[name], rows.schema[name]) for name in columns)
     source = np.arange(rows.height)
     source[places.to_numpy()] = rows.height + np.arange(places.len())
     return rows.with_columns(pl.concat([rows.select(columns), moved])[source].get_columns())
 
 
-def _other(name: str, kind: pl.DataType) -> pl.Expr:
-    value = pl.col(name)
+def _other(own: pl.Series, kind: pl.DataType) -> pl.Series | pl.Expr:
+    """Return what replaces a column: ``own`` is it before its values changed places."""
     if kind == pl.Boolean:
-        return value.not_()
-    return (value * 3 + 1).cast(kind) if kind.is_numeric() else value
+        return own.not_()
+    moved = pl.col(own.name)
+    return (moved * 3 + 1).cast(kind) if kind.is_numeric() else moved
 
 
 def _kept(view: FeatureView | TableView, contract: str) -> frozenset[str]:

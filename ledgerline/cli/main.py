@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from rich.markup import escape
 
-from ledgerline.cli import audit, data, evidence, forecasts, live, models, run, stack, trading, witness
+from ledgerline.cli import audit, data, evidence, feature_quality, forecasts, live, models, run, stack, trading, witness
 from ledgerline.cli.terminal import ERROR
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.settings import Settings
@@ -25,7 +25,7 @@ does all of it, for four families of models: fraud, credit, forecast and price.
 
 Settings are environment variables, `LEDGERLINE_<NAME>`; state lives under `.ledgerline/` (`LEDGERLINE_HOME`).""",
 )
-for part in (run, stack, data, models, live, trading, forecasts, evidence, audit, witness):
+for part in (run, stack, data, feature_quality, models, live, trading, forecasts, evidence, audit, witness):
     part.register(app)
 
 

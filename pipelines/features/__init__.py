@@ -2,7 +2,7 @@
 
 from feature_store.versions.restore import restore_from_clone
 from pipelines.features.build import build, due_views
-from pipelines.features.check import FeatureCheck, check
+from pipelines.features.leak_check import FeatureCheck, check
 from pipelines.features.restore import read_features, restore
 from pipelines.features.versions import FeatureVersion, versions
 

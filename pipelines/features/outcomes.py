@@ -18,3 +18,8 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
     }
 )
 """By the name of the view."""
+
+
+def outcome_of(view: str) -> Outcome | None:
+    """Return where the outcomes of a view's rows are said; None where they are no rows apart."""
+    return OUTCOMES.get(view)

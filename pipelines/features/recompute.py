@@ -13,7 +13,7 @@ from ledgerline.audit import Ledger
 from ledgerline.core.clock import parse_instant
 from pipelines.features.errors import InputsDiffer, OtherDefinition
 from pipelines.features.inputs import AcceptedFile, read_history
-from pipelines.features.outcomes import OUTCOMES
+from pipelines.features.outcomes import outcome_of
 from pipelines.features.tables import read_tables
 
 Recompute = Callable[[datetime, Future], pl.DataFrame]
@@ -34,7 +34,7 @@ def recomputation(ledger: Ledger, manifest: Manifest) -> Recompute:
     def compute(at: datetime, future: Future) -> pl.DataFrame:
         if not held:
             held.append(version_sources(ledger, manifest))
-        return view.compute(with_future(view, held[0], cut=at, future=future, outcome=OUTCOMES.get(view.name)))
+        return view.compute(with_future(view, held[0], cut=at, future=future, outcome=outcome_of(view.name)))
 
     return compute
 

@@ -27,29 +27,29 @@ _LABELS_KNOWN = "labels_known_at_as_of"
 _FEATURES_KNOWN = "features_known_at_as_of"
 _TRAINING_KNOWN = "training_rows_known_at_test_start"
 _NO_TELLTALE = "no_single_feature_tells"
-_REPRODUCED = "truncated_history_reproduces_features"
+_REPRODUCED = ("truncated_history_reproduces_features", "scrambled_future_reproduces_features")
 
 FAMILY_TERMS: Mapping[str, FamilyTerms] = MappingProxyType(
     {
         "fraud": FamilyTerms(
             metrics=frozenset({"auc", "average_precision", "card_precision"}),
             baselines=frozenset({"prior_rate", "logistic_regression"}),
-            leak_checks=(_LABELS_KNOWN, _FEATURES_KNOWN, _TRAINING_KNOWN, _NO_TELLTALE, _REPRODUCED),
+            leak_checks=(_LABELS_KNOWN, _FEATURES_KNOWN, _TRAINING_KNOWN, _NO_TELLTALE, *_REPRODUCED),
         ),
         "credit": FamilyTerms(
             metrics=frozenset({"auc", "ks", "brier"}),
             baselines=frozenset({"prior_rate", "logistic_regression"}),
-            leak_checks=(_LABELS_KNOWN, _FEATURES_KNOWN, _NO_TELLTALE, "no_protected_input", _REPRODUCED),
+            leak_checks=(_LABELS_KNOWN, _FEATURES_KNOWN, _NO_TELLTALE, "no_protected_input", *_REPRODUCED),
         ),
         "forecast": FamilyTerms(
             metrics=frozenset({"owa", "smape", "mase"}),
             baselines=frozenset({"naive2", "seasonal_naive", "linear"}),
-            leak_checks=(_FEATURES_KNOWN, "test_months_unseen", _REPRODUCED),
+            leak_checks=(_FEATURES_KNOWN, "test_months_unseen", *_REPRODUCED),
         ),
         "price": FamilyTerms(
             metrics=frozenset({"ic", "rank_ic", "auc", "net_return"}),
             baselines=frozenset({"momentum", "logistic_regression"}),
-            leak_checks=(_LABELS_KNOWN, _FEATURES_KNOWN, _TRAINING_KNOWN, _NO_TELLTALE, _REPRODUCED),
+            leak_checks=(_LABELS_KNOWN, _FEATURES_KNOWN, _TRAINING_KNOWN, _NO_TELLTALE, *_REPRODUCED),
         ),
     }
 )

@@ -6,7 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import feature_store
 import ledgerline.decisions
+import pipelines.features
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id, source_fingerprint
@@ -247,6 +249,12 @@ def code_fingerprint(family: Family) -> str:
     Another family's code is not in it: work on one family trains no other again.
     """
     here = Path(__file__).parent
-    shared = [*sorted(here.glob("*.py")), Path(ledgerline.decisions.__file__).parent / "bundle"]
+    shared = [*sorted(here.glob("*.py")), Path(ledgerline.decisions.__file__).parent / "bundle", *_checks()]
     ours = source_fingerprint([*shared, *family.code])
     return content_id({"ours": ours, "libraries": {name: version(name) for name in family.libraries}})
+
+
+def _checks() -> list[Path]:
+    """Return the files outside this stage whose bytes decide what the leak checks of a report say."""
+    store, stage = (Path(str(package.__file__)).parent for package in (feature_store, pipelines.features))
+    return [store / "lookahead.py", store / "scrambling.py", stage / "outcomes.py", stage / "recompute.py"]

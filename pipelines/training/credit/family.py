@@ -40,7 +40,8 @@ class CreditFamily:
         self, ledger: Ledger, dataset: SealedTrainingSet, parameters: CreditParameters, say: Progress
     ) -> TrainedCreditModel:
         """Evaluate on the newest outcomes, or without dates on parts by a hash, and fit on all of them."""
-        from pipelines.training.credit.sealed import attributes_of, recomputed_features
+        from pipelines.features.recompute import recomputation
+        from pipelines.training.credit.sealed import attributes_of
 
         return train_model(
             dataset.frame,
@@ -49,7 +50,7 @@ class CreditFamily:
             policy=credit_policy(ledger.settings.project),
             names=feature_names(dataset.frame),
             attributes=attributes_of(ledger, dataset.manifest, str(dataset.frame["portfolio"][0])),
-            recompute=lambda at: recomputed_features(ledger, dataset.manifest, at),
+            recompute=recomputation(ledger, dataset.manifest),
             progress=say,
         )
 

@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_store.lookahead import Future
+from pipelines.features.outcomes import OUTCOMES
 from pipelines.training.credit.dataset import PROTECTED, protected_names
 from pipelines.training.credit.evaluate import Evaluation
 from pipelines.training.credit.samples import Fold, outcomes
 from pipelines.training.leaks import LeakCheck, LeakCheckName, Recompute, none_later, same_features
 
-_TOO_GOOD = 0.99
+_TOO_GOOD = OUTCOMES["credit_application"].too_good
 """A single feature that ranks defaults this well is not a feature but the outcome under another name."""
 _RECOMPUTED = timedelta(days=92)
 _MOST_VALUES = 200  # of a feature that could be a protected attribute under another name
@@ -28,7 +30,7 @@ def check_leaks(
         as_of: Its moment.
         evaluation: The folds that were fitted.
         names: The features.
-        recompute: Computes the features again from truncated history.
+        recompute: Computes the features again with another future.
     """
     last = evaluation.last.fold
     newest = frame["available_at"].max()
@@ -39,7 +41,10 @@ def check_leaks(
         *([_training_known([result.fold for result in evaluation.results])] if evaluation.out_of_time else []),
         no_telltale(last, names),
         no_protected_input(frame, names),
-        history_reproduced(frame, at=at, names=names, recompute=recompute),
+        *(
+            history_reproduced(frame, at=at, names=names, recompute=recompute, future=future)
+            for future in (Future.WITHHELD, Future.SCRAMBLED)
+        ),
     ]
 
 
@@ -79,13 +84,20 @@ def no_protected_input(frame: pl.DataFrame, names: Sequence[str]) -> LeakCheck:
     return LeakCheck(LeakCheckName.NO_PROTECTED, not found, f"protected: {said}; {result}")
 
 
-def history_reproduced(frame: pl.DataFrame, *, at: datetime, names: Sequence[str], recompute: Recompute) -> LeakCheck:
-    """Check that features computed when nothing after ``at`` existed are the sealed ones, bit for bit.
+def history_reproduced(
+    frame: pl.DataFrame,
+    *,
+    at: datetime,
+    names: Sequence[str],
+    recompute: Recompute,
+    future: Future = Future.WITHHELD,
+) -> LeakCheck:
+    """Check that features computed when nothing after ``at`` existed, or was other, are the sealed ones, bit for bit.
 
     The rows of the quarter before ``at`` are compared; a feature that looks ahead differs there first.
     """
     quarter = (pl.col("available_at") > at - _RECOMPUTED) & (pl.col("available_at") <= at)
-    computed = recompute(at).filter(quarter & (pl.col("portfolio") == frame["portfolio"][0]))
+    computed = recompute(at, future).filter(quarter & (pl.col("portfolio") == frame["portfolio"][0]))
     # An attribute that no application had given by then is no column yet.
     absent = [pl.lit(None, frame.schema[name]).alias(name) for name in names if name not in computed.columns]
     return same_features(
@@ -94,6 +106,7 @@ def history_reproduced(frame: pl.DataFrame, *, at: datetime, names: Sequence[str
         keys=["application_id"],
         names=names,
         compared=f"applications of the quarter before {at:%Y-%m-%d}",
+        future=future,
     )
 
 

@@ -54,7 +54,7 @@ def train_model(
         policy: The credit policy, for what it would decide.
         names: The features.
         attributes: What an application says about itself; features besides follow from it.
-        recompute: Computes the features again from truncated history, for the leak check.
+        recompute: Computes the features again with another future, for the leak checks.
         progress: Told what is being done.
 
     Raises:

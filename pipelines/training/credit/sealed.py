@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -126,16 +125,6 @@ def attributes_of(ledger: Ledger, manifest: Manifest, portfolio: str) -> dict[st
         if portfolio in file.portfolios:
             found |= {name: _KINDS[role] for name, role in file.roles.items() if role in _KINDS}
     return dict(sorted(found.items()))
-
-
-def recomputed_features(ledger: Ledger, manifest: Manifest, at: datetime) -> pl.DataFrame:
-    """Compute a feature version's features again from what was known at ``at``, and from nothing else."""
-    frames = [empty_rows(APPLICATIONS)]
-    for file in accepted_applications(ledger, manifest):
-        own = [name for name, role in file.roles.items() if Role(role).is_for_models]
-        rows = pl.read_parquet(file.path, columns=[*APPLICATIONS.column_names, *own])
-        frames.append(rows.filter(pl.col("available_at") <= at))
-    return same_view(manifest).compute({APPLICATIONS.name: pl.concat(frames, how="diagonal")})
 
 
 def _protected(file: AcceptedApplications) -> list[str]:

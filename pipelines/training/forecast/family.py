@@ -43,8 +43,8 @@ class ForecastFamily:
     ) -> TrainedForecast:
         """Choose before the test, measure on it, and fit on all months."""
         from pipelines.features import read_features
+        from pipelines.features.recompute import recomputation
         from pipelines.training.forecast.leaks import check_leaks
-        from pipelines.training.forecast.sealed import recomputed_features
 
         def checks(evaluation: Evaluation) -> Sequence[Mapping[str, Any]]:
             found = check_leaks(
@@ -52,7 +52,7 @@ class ForecastFamily:
                 as_of=dataset.as_of,
                 evaluation=evaluation,
                 features=read_features(ledger, dataset.manifest.version).collect(),
-                recompute=lambda at: recomputed_features(ledger, dataset.manifest, at),
+                recompute=recomputation(ledger, dataset.manifest),
             )
             return [asdict(check) for check in found]
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from feature_store.lookahead import Future
 from ledgerline.decisions.forecast.series import Series, series_of
 from pipelines.training.forecast.evaluate import Evaluation, evaluate
 from pipelines.training.forecast.parameters import ForecastParameters
@@ -31,12 +32,12 @@ def check_leaks(
         as_of: Its moment.
         evaluation: What was measured.
         features: The sealed features of the version that the training set belongs to.
-        recompute: Computes the features again from truncated history.
+        recompute: Computes the features again with another future.
     """
     return [
         features_known(rows, as_of),
         months_unseen(rows, as_of=as_of, parameters=evaluation.parameters, measured=evaluation.names),
-        history_reproduced(features, recompute),
+        *(history_reproduced(features, recompute, future) for future in (Future.WITHHELD, Future.SCRAMBLED)),
     ]
 
 
@@ -80,15 +81,19 @@ def months_unseen(
     )
 
 
-def history_reproduced(features: pl.DataFrame, recompute: Recompute) -> LeakCheck:
-    """Check that features computed when nothing after half of them existed are the sealed ones, bit for bit."""
+def history_reproduced(features: pl.DataFrame, recompute: Recompute, future: Future = Future.WITHHELD) -> LeakCheck:
+    """Check that features computed when nothing after half of them existed, or was other, are the sealed ones.
+
+    They must be, bit for bit.
+    """
     at = features["available_at"].sort()[features.height // 2]
     return same_features(
         features.filter(pl.col("available_at") <= at),
-        recompute(at),
+        recompute(at, future).filter(pl.col("available_at") <= at),
         keys=_KEY,
         names=[name for name in features.columns if name not in _KEY],
         compared=f"rows known at {at:%Y-%m-%d}",
+        future=future,
     )
 
 

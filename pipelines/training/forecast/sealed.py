@@ -1,6 +1,5 @@
 """Record the training set of a feature version: every month of the books, with every correction."""
 
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -54,15 +53,3 @@ def known_months(ledger: Ledger, manifest: Manifest) -> pl.DataFrame:
     """
     rows = accepted_rows(ledger, manifest, _LEDGER, SERIES_COLUMNS)
     return rows.filter(pl.col("available_at") <= manifest.as_of).sort(SERIES_COLUMNS)
-
-
-def recomputed_features(ledger: Ledger, manifest: Manifest, at: datetime) -> pl.DataFrame:
-    """Compute a feature version's features again from what was known at ``at``, and from nothing else."""
-    view = same_view(manifest)
-    known = {
-        contract.name: accepted_rows(ledger, manifest, contract.name, contract.column_names).filter(
-            pl.col("available_at") <= at
-        )
-        for contract in view.sources
-    }
-    return view.compute(known)

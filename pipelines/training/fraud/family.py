@@ -39,14 +39,14 @@ class FraudFamily:
         self, ledger: Ledger, dataset: SealedTrainingSet, parameters: FraudParameters, say: Progress
     ) -> TrainedFraudModel:
         """Evaluate on past weeks and fit on the newest."""
-        from pipelines.training.fraud.sealed import recomputed_features
+        from pipelines.features.recompute import recomputation
 
         return train_model(
             dataset.frame,
             as_of=dataset.as_of,
             parameters=parameters,
             names=dataset.manifest.features,
-            recompute=lambda at: recomputed_features(ledger, dataset.manifest, at),
+            recompute=recomputation(ledger, dataset.manifest),
             progress=say,
         )
 

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from feature_store.lookahead import Future
+from pipelines.features.outcomes import OUTCOMES
 from pipelines.training.fraud.evaluate import Evaluation, FoldResult
 from pipelines.training.leaks import LeakCheck, LeakCheckName, Recompute, none_later, same_features
 from pipelines.training.splits import FoldRole
 
-_TOO_GOOD = 0.995
+_TOO_GOOD = OUTCOMES["card_spending"].too_good
 """A single feature that ranks frauds this well is not a feature but the label under another name."""
 _RECOMPUTED = timedelta(days=7)
 
@@ -25,7 +27,7 @@ def check_leaks(
         as_of: Its moment.
         evaluation: The folds that were fitted.
         names: The features.
-        recompute: Computes the features again from truncated history.
+        recompute: Computes the features again with another future.
     """
     results = [result for role in FoldRole for result in evaluation.results.get(role, ())]
     return [
@@ -33,22 +35,35 @@ def check_leaks(
         none_later(LeakCheckName.FEATURES_KNOWN, frame["available_at"], as_of),
         _training_known(results),
         _no_telltale(evaluation.last_test, names),
-        history_reproduced(frame, at=evaluation.last_test.fold.test_start, names=names, recompute=recompute),
+        *(
+            history_reproduced(
+                frame, at=evaluation.last_test.fold.test_start, names=names, recompute=recompute, future=future
+            )
+            for future in (Future.WITHHELD, Future.SCRAMBLED)
+        ),
     ]
 
 
-def history_reproduced(frame: pl.DataFrame, *, at: datetime, names: Sequence[str], recompute: Recompute) -> LeakCheck:
-    """Check that features computed when nothing after ``at`` existed are the sealed ones, bit for bit.
+def history_reproduced(
+    frame: pl.DataFrame,
+    *,
+    at: datetime,
+    names: Sequence[str],
+    recompute: Recompute,
+    future: Future = Future.WITHHELD,
+) -> LeakCheck:
+    """Check that features computed when nothing after ``at`` existed, or was other, are the sealed ones, bit for bit.
 
     The rows of the week before ``at`` are compared; a feature that looks ahead differs there first.
     """
     week = (pl.col("available_at") > at - _RECOMPUTED) & (pl.col("available_at") <= at)
     return same_features(
         frame.filter(week),
-        recompute(at).filter(week),
+        recompute(at, future).filter(week),
         keys=["transaction_id"],
         names=names,
         compared=f"rows of the week before {at:%Y-%m-%d}",
+        future=future,
     )
 
 

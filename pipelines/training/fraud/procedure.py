@@ -52,7 +52,7 @@ def train_model(
         as_of: Its moment.
         parameters: The family's parameters.
         names: The features, in the model's order.
-        recompute: Computes the features again from truncated history, for the leak check.
+        recompute: Computes the features again with another future, for the leak checks.
         progress: Told what is being done.
 
     Raises:

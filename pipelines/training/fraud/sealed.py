@@ -1,9 +1,5 @@
 """Build the training set of a feature version and record it."""
 
-from datetime import datetime
-
-import polars as pl
-
 from feature_store.versions.manifest import Manifest
 from feature_store.view import FeatureView
 from ledgerline.audit import Ledger, RecordedLeaf
@@ -38,16 +34,6 @@ def seal_training_set(ledger: Ledger, version: RecordedLeaf) -> SealedTrainingSe
         spec=training_set_spec(),
         labels=[file.receipt for file in inputs_of(manifest, _LABELS)],
     )
-
-
-def recomputed_features(ledger: Ledger, manifest: Manifest, at: datetime) -> pl.DataFrame:
-    """Compute a feature version's features again from what was known at ``at``, and from nothing else."""
-    view = _card_view(manifest)
-    known = pl.col("available_at") <= at
-    events = accepted_rows(ledger, manifest, view.events.name, view.event_columns).filter(known)
-    label_columns = [column for column in view.labels.column_names if column != "scenario"]
-    labels = accepted_rows(ledger, manifest, view.labels.name, label_columns).filter(known)
-    return view.compute({view.events.name: events, view.labels.name: labels})
 
 
 def _card_view(manifest: Manifest) -> FeatureView:

@@ -44,7 +44,7 @@ class PriceFamily:
         self, ledger: Ledger, dataset: SealedTrainingSet, parameters: PriceParameters, say: Progress
     ) -> TrainedPriceModel:
         """Evaluate on the last sessions and fit on all of them."""
-        from pipelines.training.price.sealed import recomputed_features
+        from pipelines.features.recompute import recomputation
 
         return train_model(
             dataset.frame,
@@ -52,7 +52,7 @@ class PriceFamily:
             parameters=parameters,
             policy=trading_policy(ledger.settings.project),
             names=dataset.manifest.features,
-            recompute=lambda at: recomputed_features(ledger, dataset.manifest, at),
+            recompute=recomputation(ledger, dataset.manifest),
             progress=say,
         )
 

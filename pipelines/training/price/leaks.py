@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from feature_store.lookahead import Future
 from pipelines.training.leaks import LeakCheck, LeakCheckName, Recompute, none_later, same_features
 from pipelines.training.price.evaluate import Evaluation
 from pipelines.training.price.metrics import daily_coefficients
@@ -26,14 +27,19 @@ def check_leaks(
         as_of: Its moment.
         evaluation: What was fitted and tested.
         names: The features.
-        recompute: Computes the features again from truncated history.
+        recompute: Computes the features again with another future.
     """
     return [
         none_later(LeakCheckName.LABELS_KNOWN, frame["label_available_at"], as_of),
         none_later(LeakCheckName.FEATURES_KNOWN, frame["available_at"], as_of),
         training_known(evaluation),
         no_telltale(evaluation, names),
-        history_reproduced(frame, at=evaluation.parts.starts[Part.TEST], names=names, recompute=recompute),
+        *(
+            history_reproduced(
+                frame, at=evaluation.parts.starts[Part.TEST], names=names, recompute=recompute, future=future
+            )
+            for future in (Future.WITHHELD, Future.SCRAMBLED)
+        ),
     ]
 
 
@@ -61,17 +67,25 @@ def no_telltale(evaluation: Evaluation, names: Sequence[str]) -> LeakCheck:
     )
 
 
-def history_reproduced(frame: pl.DataFrame, *, at: datetime, names: Sequence[str], recompute: Recompute) -> LeakCheck:
-    """Check that features computed when nothing after ``at`` existed are the sealed ones, bit for bit.
+def history_reproduced(
+    frame: pl.DataFrame,
+    *,
+    at: datetime,
+    names: Sequence[str],
+    recompute: Recompute,
+    future: Future = Future.WITHHELD,
+) -> LeakCheck:
+    """Check that features computed when nothing after ``at`` existed, or was other, are the sealed ones, bit for bit.
 
     The rows of the week before ``at`` are compared; a feature that looks ahead differs there first.
     """
     week = (pl.col("available_at") > at - _RECOMPUTED) & (pl.col("available_at") <= at)
-    again = recompute(at).filter(week).sort("available_at", maintain_order=True)
+    again = recompute(at, future).filter(week).sort("available_at", maintain_order=True)
     return same_features(
         frame.filter(week),
         again.unique(["symbol", "event_time"], keep="first", maintain_order=True),
         keys=["event_time", "symbol", "available_at"],
         names=names,
         compared=f"rows of the week before {at:%Y-%m-%d}",
+        future=future,
     )

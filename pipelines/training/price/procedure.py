@@ -54,7 +54,7 @@ def train_model(
         parameters: The family's parameters.
         policy: Rules and sizes of the live job, for what following them would have earned.
         names: The features, in the model's order.
-        recompute: Computes the features again from truncated history, for the leak check.
+        recompute: Computes the features again with another future, for the leak checks.
         progress: Told what is being done.
 
     Raises:

@@ -1,7 +1,6 @@
 """Build the training set of a feature version and record it."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import polars as pl
 
@@ -45,18 +44,6 @@ def seal_training_set(ledger: Ledger, version: RecordedLeaf) -> SealedTrainingSe
         spec=training_set_spec(),
         labels=receipts,
     )
-
-
-def recomputed_features(ledger: Ledger, manifest: Manifest, at: datetime) -> pl.DataFrame:
-    """Compute a feature version's features again from what was known at ``at``, and from nothing else."""
-    view = same_view(manifest)
-    tables = {
-        contract.name: _rows(ledger, manifest, contract.name, contract.column_names).filter(
-            pl.col("available_at") <= at
-        )
-        for contract in view.sources
-    }
-    return view.compute(tables)
 
 
 def _rows(ledger: Ledger, manifest: Manifest, dataset: str, columns: Sequence[str]) -> pl.DataFrame:

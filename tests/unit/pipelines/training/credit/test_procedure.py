@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_store.lookahead import Future
 from ledgerline.core.settings import PROJECT_ROOT
 from ledgerline.core.storage import ObjectStore
 from ledgerline.decisions.bundle import load_bundle, write_bundle
@@ -46,7 +47,7 @@ def train(parameters: CreditParameters, names: list[str]) -> Callable[[pl.DataFr
             policy=credit_policy(PROJECT_ROOT),
             names=names,
             attributes=kinds,
-            recompute=lambda at: frame.filter(pl.col("available_at") <= at),
+            recompute=lambda at, _: frame.filter(pl.col("available_at") <= at),
             progress=lambda said: None,
         )
 
@@ -156,7 +157,7 @@ def test_a_feature_that_looks_ahead_is_found(frame: pl.DataFrame, names: list[st
     def ahead(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.with_columns(relative=pl.col("income") / pl.col("income").mean())
 
-    def recompute(until: datetime) -> pl.DataFrame:
+    def recompute(until: datetime, _: Future) -> pl.DataFrame:
         return ahead(frame.filter(pl.col("available_at") <= until))
 
     found = history_reproduced(ahead(frame), at=at, names=[*names, "relative"], recompute=recompute)

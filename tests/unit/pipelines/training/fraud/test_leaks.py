@@ -30,7 +30,7 @@ def test_feature_that_looks_back_only_is_reproduced(payments: pl.DataFrame):
         _so_far(payments),
         at=AT,
         names=["mean"],
-        recompute=lambda at: _so_far(payments.filter(pl.col("available_at") <= at)),
+        recompute=lambda at, _: _so_far(payments.filter(pl.col("available_at") <= at)),
     )
     assert check.passed
     assert check.detail.startswith("28 rows")
@@ -41,7 +41,7 @@ def test_planted_leak_is_caught_and_named(payments: pl.DataFrame):
         _of_everything(payments),
         at=AT,
         names=["amount", "mean"],
-        recompute=lambda at: _of_everything(payments.filter(pl.col("available_at") <= at)),
+        recompute=lambda at, _: _of_everything(payments.filter(pl.col("available_at") <= at)),
     )
     assert not check.passed
     assert "differ in mean" in check.detail
@@ -49,10 +49,10 @@ def test_planted_leak_is_caught_and_named(payments: pl.DataFrame):
 
 def test_features_whose_last_bit_differs_are_not_reproduced(payments: pl.DataFrame):
     nudged = payments.with_columns(amount=pl.col("amount") * (1 + 2.3e-16))
-    check = history_reproduced(payments, at=AT, names=["amount"], recompute=lambda _: nudged)
+    check = history_reproduced(payments, at=AT, names=["amount"], recompute=lambda *_: nudged)
     assert not check.passed
 
 
 def test_rows_that_came_from_nowhere_are_noticed(payments: pl.DataFrame):
-    check = history_reproduced(payments, at=AT, names=["amount"], recompute=lambda _: payments.head(30))
+    check = history_reproduced(payments, at=AT, names=["amount"], recompute=lambda *_: payments.head(30))
     assert not check.passed

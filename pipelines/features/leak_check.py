@@ -15,7 +15,7 @@ from feature_store.versions.manifest import Manifest
 from feature_store.views import View
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import instant_text
-from pipelines.features.outcomes import OUTCOMES
+from pipelines.features.outcomes import outcome_of
 from pipelines.features.recompute import version_sources, view_of
 from pipelines.features.restore import read_features
 from pipelines.features.versions import version_of
@@ -124,7 +124,7 @@ def check(
     say = progress or (lambda _: None)
     leaf = version_of(ledger, view_name, version)
     manifest = Manifest.from_bytes(ledger.objects.get(leaf.identity["manifest"]))
-    view, outcome = view_of(manifest), OUTCOMES.get(manifest.view)
+    view, outcome = view_of(manifest), outcome_of(manifest.view)
     say(f"reading {len(manifest.inputs)} accepted files of version {leaf.id[:16]}")
     sealed = read_features(ledger, leaf.id)
     if weeks is None and not isinstance(view, TableView):

@@ -1,0 +1,74 @@
+"""Verbs that look into a feature version: check it for leaks, describe it on a page."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from ledgerline.cli.data import ViewArgument, features
+from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger
+
+if TYPE_CHECKING:
+    from pipelines.features import FeatureCheck
+
+_FOUND = {
+    "withheld": "differs when later rows are withheld",
+    "scrambled": "differs when later rows and unknown outcomes are scrambled",
+    "outcomes_scrambled": "differs when outcomes that were not known yet are scrambled",
+    "sealed": "the sealed value is not what its rows give",
+    "telltale": "tells the outcome",
+}
+VersionOption = Annotated[
+    str | None,
+    typer.Option(help="A version that `features versions` shows. Without it: the newest.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's verbs to `ledgerline features`."""
+    features.command("check")(features_check)
+
+
+def features_check(
+    view: ViewArgument = "card_spending",
+    version: VersionOption = None,
+    cuts: Annotated[int, typer.Option(min=1, help="Instants at which the history is cut, evenly spread.")] = 3,
+    weeks: Annotated[
+        int | None,
+        typer.Option(min=1, help="Compare rows of so many newest weeks. Without it: 8 of events, all of tables."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Compare at most so many newest rows.")] = 200_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute a version again on histories that are cut short or have another future, and report what moved.
+
+    Every value before a cut must come out to the last bit, and as it was sealed. The cuts are spread evenly; two more
+    stand just before and after the latest late row of each source. Where outcomes are known (fraud, default), those not
+    known at the cut are changed as well, and no feature alone may rank the known ones as only the outcome could.
+
+    Exit status 1 if anything leaks. Example: `ledgerline features check card_spending --cuts 5`
+    """
+    from pipelines.features import check
+
+    def say(message: str) -> None:
+        ERROR.print(f"[dim]{view}[/dim] {escape(message)}")
+
+    found = check(open_ledger(), view, version=version, cuts=cuts, weeks=weeks, rows=rows, progress=say)
+    if as_json:
+        OUT.print_json(json.dumps(found.values()))
+    else:
+        _show(found)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _show(found: "FeatureCheck") -> None:
+    if found.leaks:
+        table = Table("feature", "what it does", "cut, UTC", "rows", "first example", title="Leaks")
+        for leak in found.leaks:
+            at = f"{leak.cut:%Y-%m-%d %H:%M:%S.%f}".removesuffix(".000000")
+            table.add_row(escape(leak.column), _FOUND[leak.found], at, f"{leak.rows:,}", escape(leak.example))
+        OUT.print(table)
+    OUT.print(f"[{'green' if found.passed else 'red'}]{escape(str(found))}[/]")
