@@ -15,7 +15,7 @@ from feature_store.versions.git import Git
 from feature_store.versions.manifest import InputFile, Manifest, Partition, manifest_path
 from feature_store.views import view_named
 from ledgerline.audit import Kind, Leaf, Ledger, Parent
-from ledgerline.core.clock import FixedClock
+from ledgerline.core.clock import FixedClock, instant_text
 from ledgerline.core.contracts import contract_named
 from ledgerline.core.identity import sha256_file
 from ledgerline.core.settings import PROJECT_ROOT, Settings
@@ -109,15 +109,14 @@ class Sealed:
 
 
 @pytest.fixture(scope="session")
-def seal(world: World, project: Path) -> Callable[[Path], Sealed]:
-    """Make an installation in a folder, with the world's features sealed in it."""
-    view = view_named("card_spending")
-    features = compute(view, world.transactions, world.labels)
+def seal(world: World, project: Path) -> Callable[..., Sealed]:
+    """Make an installation in a folder, with the world's features sealed in it, or others, or another world's."""
+    honest = compute(view_named("card_spending"), world.transactions, world.labels)
 
-    def make(home: Path) -> Sealed:
+    def make(home: Path, features: pl.DataFrame = honest, of: World = world) -> Sealed:
         settings = Settings(home=home, project=project, actor="somebody")
         ledger = Ledger.open(settings, FixedClock(datetime(2026, 1, 1, tzinfo=UTC)))
-        return Sealed(ledger, _seal(ledger, world, features))
+        return Sealed(ledger, _seal(ledger, of, features))
 
     return make
 
@@ -184,7 +183,8 @@ def _accept(ledger: Ledger, dataset: str, rows: pl.DataFrame) -> InputFile:
     path = f"data/accepted/{dataset}/{batch.id[:16]}.parquet"
     write_atomically(ledger.settings.workspace_path / path, landed)
     verdict = {"dataset": dataset, "batch": batch.id, "verdict": "accepted", "accepted_sha256": sha256}
-    leaf = Leaf(Kind.VALIDATION_RECEIPT, verdict | {"quarantine_object": None}, {"accepted_path": path})
+    bounds = {f"available_at_{bound}": instant_text(getattr(rows["available_at"], bound)()) for bound in ("min", "max")}
+    leaf = Leaf(Kind.VALIDATION_RECEIPT, verdict | {"quarantine_object": None}, {"accepted_path": path, **bounds})
     return InputFile(dataset, ledger.log.append(leaf, [Parent(batch.id, "batch")]), sha256, path)
 
 
