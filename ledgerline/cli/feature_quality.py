@@ -1,6 +1,7 @@
 """Verbs that look into a feature version: check it for leaks, describe it on a page."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ledgerline.cli.data import ViewArgument, features
-from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger
+from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger, progress
 
 if TYPE_CHECKING:
     from pipelines.features import FeatureCheck
@@ -29,6 +30,7 @@ VersionOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this file's verbs to `ledgerline features`."""
     features.command("check")(features_check)
+    features.command("describe")(features_describe)
 
 
 def features_check(
@@ -72,3 +74,35 @@ def _show(found: "FeatureCheck") -> None:
             table.add_row(escape(leak.column), _FOUND[leak.found], at, f"{leak.rows:,}", escape(leak.example))
         OUT.print(table)
     OUT.print(f"[{'green' if found.passed else 'red'}]{escape(str(found))}[/]")
+
+
+def features_describe(
+    view: ViewArgument = "card_spending",
+    version: VersionOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the page. Without it: below the home.", show_default=False)
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+) -> None:
+    """Write one page about a version: its features, how their values lie and have drifted, and who uses them.
+
+    Drift is measured against the version that the model in force was trained on, else the newest model. The page holds
+    everything it needs: it opens from the disk, without a network. Features that drifted stand first.
+
+    Example: `ledgerline features describe card_spending --out page.html --open`
+    """
+    import webbrowser
+
+    from ledgerline.core.storage import write_atomically
+    from pipelines.monitoring.feature_page import describe, render
+
+    ledger = open_ledger()
+    found = describe(ledger, view, version=version, progress=progress(view))
+    path = out or ledger.settings.home / "reports" / f"{view}-{found.leaf.id[:16]}.html"
+    write_atomically(path, render(found).encode())
+    over = [each.name for each in found.drifted(found.alert_psi)]
+    drifted = f"{len(over)} have drifted: {', '.join(over)}" if over else "none has drifted" if found.compared else ""
+    OUT.print(f"{view} {found.leaf.id[:16]}: {len(found.features)} features of {found.manifest.rows:,} rows  {drifted}")
+    OUT.print(f"Page: {path}")
+    if open_page:
+        webbrowser.open(path.resolve().as_uri())

@@ -1,6 +1,7 @@
 """The page itself: one HTML file that opens from the disk, with Plotly within it and nothing fetched."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from pipelines.monitoring.feature_page.template import SCRIPT, STYLE
 _DIGITS = 12
 _NONE = "–"
 _PLOTTED_DIGITS = 6
+_LARGEST_WRITTEN_OUT = 1e12
 _HEADS = (
     ("Feature", "text"),
     ("Distribution", ""),
@@ -54,7 +56,7 @@ def render(found: ViewDescription) -> str:
         _section("Who uses it", _uses(found)),
         _section("Versions", _versions(found)),
     )
-    plots = json.dumps([_plots(each) for each in found.features], allow_nan=False).replace("</", "<\\/")
+    plots = json.dumps([_plots(each, found) for each in found.features], allow_nan=False).replace("</", "<\\/")
     return "\n".join(
         (
             "<!doctype html>",
@@ -103,7 +105,7 @@ def _cards(found: ViewDescription) -> Iterable[str]:
     yield _drift_card(found)
     serving = [use for use in found.uses if use.job]
     jobs = ", ".join(f"{use.family} in {use.job}" for use in serving) or "in force nowhere"
-    yield _card("Used by", f"{len(found.uses)} models", jobs)
+    yield _card("Used by", f"{len(found.uses)} model{'' if len(found.uses) == 1 else 's'}", jobs)
 
 
 def _drift_card(found: ViewDescription) -> str:
@@ -164,15 +166,17 @@ def _feature(number: int, each: FeatureFacts, found: ViewDescription) -> str:
     )
 
 
-def _plots(each: FeatureFacts) -> dict[str, Any]:
+def _plots(each: FeatureFacts, found: ViewDescription) -> dict[str, Any]:
     profile = each.profile
+    is_trained = found.trained is not None and found.trained.feature_version == found.leaf.id
     return {
         "text": profile.shape is Shape.TEXT,
         "labels": [bar.label for bar in profile.bars],
+        "at": [_rounded(bar.at) for bar in profile.bars],
         "now": [_rounded(bar.share) for bar in profile.bars],
-        "then": [_rounded(bar.then) for bar in profile.bars]
-        if any(bar.then is not None for bar in profile.bars)
-        else [],
+        "newest": [_rounded(bar.newest) for bar in profile.bars if bar.newest is not None],
+        # The version itself is drawn already where the model was trained on it.
+        "trained": [_rounded(bar.trained) for bar in profile.bars if bar.trained is not None and not is_trained],
         "weeks": [week.begins.isoformat() for week in profile.weeks],
         **{
             name: [_rounded(getattr(week, name)) for week in profile.weeks]
@@ -307,11 +311,13 @@ def _number(value: float | None) -> str:
     if value is None:
         return _NONE
     value = float(value)
-    return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:,.4g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}" if abs(value) < _LARGEST_WRITTEN_OUT else f"{value:.4g}"
+    return f"{value:.0f}" if value.is_integer() else f"{value:.4g}"
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{_PLOTTED_DIGITS}g}")
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{_PLOTTED_DIGITS}g}")
 
 
 def _span(duration: timedelta) -> str:
@@ -321,4 +327,6 @@ def _span(duration: timedelta) -> str:
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     if days:
         return f"{sign}{days:,} d" + (f" {hours} h" if hours and days < 100 else "")
-    return f"{sign}{hours} h {minutes} min" if hours else f"{sign}{minutes} min {seconds % 60} s"
+    if hours:
+        return f"{sign}{hours} h {minutes} min"
+    return f"{sign}{minutes} min {seconds % 60} s" if minutes else f"{sign}{seconds} s"

@@ -51,13 +51,17 @@ class Bar:
 
     Attributes:
         label: A value, or the bounds of the bar.
+        at: The value, or the middle of the bar; None for a text.
         share: Of the version's sampled values.
-        then: Of the training version's; None where nothing was trained.
+        newest: Of the newest rows'; None where there are too few.
+        trained: Of the training version's; None where nothing was trained.
     """
 
     label: str
+    at: float | None
     share: float
-    then: float | None
+    newest: float | None
+    trained: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ def profile(
         shape=shape,
         exact=exact,
         quantiles={} if shape is Shape.TEXT else _quantiles(values),
-        bars=tuple(_text_bars(values, before) if shape is Shape.TEXT else _number_bars(values, before)),
+        bars=tuple(_text_bars(values, newest, before) if shape is Shape.TEXT else _number_bars(values, newest, before)),
         weeks=() if shape is Shape.TEXT else tuple(_weeks(sample["available_at"], values)),
         psi=_index(before, newest, bins),
     )
@@ -192,25 +196,38 @@ def _quantiles(values: pl.Series) -> dict[float, float]:
     return dict(zip(QUANTILES, map(float, np.quantile(held, QUANTILES)), strict=True)) if held.size else {}
 
 
-def _number_bars(values: pl.Series, before: pl.Series | None) -> list[Bar]:
+def _number_bars(values: pl.Series, *others: pl.Series | None) -> list[Bar]:
     held = values.drop_nulls().to_numpy()
     if held.size == 0:
         return []
-    distinct = np.unique(held)
-    if distinct.size <= _MOST_VALUES:
-        edges = np.concatenate([distinct, [np.inf]])
-        labels = [f"{value:g}" for value in distinct]
-    else:
-        edges = np.linspace(*np.quantile(held, _INNER), _BINS + 1)
-        if edges[0] == edges[-1]:
-            edges = np.linspace(held.min(), held.max(), _BINS + 1)
-        labels = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
-    then = None if before is None or before.drop_nulls().is_empty() else before.drop_nulls().to_numpy()
-    shares, earlier = _shares(held, edges), None if then is None else _shares(then, edges)
+    edges, middles, labels = _edges(held)
+    shares = [_shares(held, edges), *(None if other is None else _shares_of(other, edges) for other in others)]
     return [
-        Bar(label, float(shares[place]), None if earlier is None else float(earlier[place]))
+        Bar(label, float(middles[place]), *(None if each is None else float(each[place]) for each in shares))
         for place, label in enumerate(labels)
     ]
+
+
+def _edges(held: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Return where bars begin and end, what stands in their middle, and what they are called."""
+    distinct = np.unique(held)
+    if distinct.size <= _MOST_VALUES:
+        return np.concatenate([distinct, [np.inf]]), distinct, [f"{value:,g}" for value in distinct]
+    low, high = np.quantile(held, _INNER)
+    if low == high:
+        low, high = held.min(), held.max()
+    if (distinct == np.round(distinct)).all():  # bars of unequal numbers of whole numbers would look like a comb
+        width = max(1.0, np.ceil((high - low) / _BINS))
+        edges = np.arange(np.floor(low), high + width, width)
+        named = [f"{begin:,g} to {end - 1:,g}" if width > 1 else f"{begin:,g}" for begin, end in pairwise(edges)]
+        return edges, (edges[:-1] + edges[1:] - 1) / 2, named
+    edges = np.linspace(low, high, _BINS + 1)
+    return edges, (edges[:-1] + edges[1:]) / 2, [f"{begin:.4g} to {end:.4g}" for begin, end in pairwise(edges)]
+
+
+def _shares_of(values: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    held = values.drop_nulls().to_numpy()
+    return _shares(held, edges) if held.size else None
 
 
 def _shares(held: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -220,18 +237,17 @@ def _shares(held: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np
     return shares
 
 
-def _text_bars(values: pl.Series, before: pl.Series | None) -> list[Bar]:
+def _text_bars(values: pl.Series, *others: pl.Series | None) -> list[Bar]:
     def shares(of: pl.Series) -> dict[str, float]:
-        counted = of.drop_nulls().value_counts(sort=True, normalize=True)
-        return dict(counted.iter_rows())
+        return dict(of.drop_nulls().value_counts(sort=True, normalize=True).iter_rows())
 
-    now, then = shares(values), None if before is None else shares(before)
-    most = list(now)[:_MOST_VALUES]
-    bars = [Bar(value, now[value], None if then is None else then.get(value, 0.0)) for value in most]
-    if len(now) > len(most):
-        rest = sum(share for value, share in now.items() if value not in most)
-        earlier = None if then is None else sum(share for value, share in then.items() if value not in most)
-        bars.append(Bar(f"{len(now) - len(most)} others", rest, earlier))
+    own = shares(values)
+    every = [own, *(None if other is None else shares(other) for other in others)]
+    most = list(own)[:_MOST_VALUES]
+    bars = [Bar(value, None, *(None if each is None else each.get(value, 0.0) for each in every)) for value in most]
+    if len(own) > len(most):
+        rest = (None if each is None else 1.0 - sum(each.get(value, 0.0) for value in most) for each in every)
+        bars.append(Bar(f"{len(own) - len(most)} others", None, *rest))
     return bars
 
 

@@ -41,20 +41,26 @@ article:first-of-type { border-top: 0; }
 
 SCRIPT = """
 const plots = JSON.parse(document.getElementById("plots").textContent);
-const look = { height: 250, margin: { l: 52, r: 12, t: 30, b: 42 }, font: { family: "system-ui, sans-serif", size: 12 },
-  paper_bgcolor: "white", plot_bgcolor: "white", legend: { orientation: "h", y: 1.16, x: 1, xanchor: "right" } };
-const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
-const line = { gridcolor: "#e8ecf0", zeroline: false };
+const config = { displayModeBar: false, responsive: true };
+// Plotly writes into what it is given, so that every plot needs objects of its own.
+const axis = (more) => ({ gridcolor: "#e8ecf0", zeroline: false, ...more });
+const look = (title, more) => ({
+  height: 250, margin: { l: 52, r: 12, t: 38, b: 34 }, font: { family: "system-ui, sans-serif", size: 12 },
+  paper_bgcolor: "white", plot_bgcolor: "white", bargap: 0.05, title: { text: title, x: 0, font: { size: 13 } },
+  legend: { orientation: "h", y: 1, yanchor: "bottom", x: 1, xanchor: "right" }, ...more });
 
 function draw(box) {
   const each = plots[Number(box.dataset.number)], [left, right] = box.children;
   if (each.labels.length) {
-    const bars = [{ type: "bar", x: each.labels, y: each.now, name: "this version", marker: { color: "#6b8fb8" } }];
-    if (each.then.length) bars.push({ type: "scatter", mode: "lines", x: each.labels, y: each.then,
-      name: "training version", line: { color: "#b3261e", width: 1.5, shape: "hvh" } });
-    Plotly.newPlot(left, bars, { ...look, bargap: 0.05, title: { text: "Distribution", x: 0, font: { size: 13 } },
-      xaxis: { type: "category", nticks: 8, ...line }, yaxis: { tickformat: ".0%", rangemode: "tozero", ...line } },
-      config);
+    const x = each.text ? each.labels : each.at;
+    const said = { x, customdata: each.labels, hovertemplate: "%{customdata}: %{y:.2%}" };
+    const bars = [{ type: "bar", ...said, y: each.now, name: "this version", marker: { color: "#6b8fb8" } }];
+    const others = [["newest rows", each.newest, "#b3261e"], ["training version", each.trained, "#a86400"]];
+    for (const [name, y, color] of others)
+      if (y.length) bars.push({ type: "scatter", mode: "lines", ...said, y, name,
+        line: { color, width: 1.5, shape: each.text ? "linear" : "hvh" } });
+    Plotly.newPlot(left, bars, look("Distribution", { xaxis: axis({ type: each.text ? "category" : "linear" }),
+      yaxis: axis({ tickformat: ".0%", rangemode: "tozero" }) }), config);
   }
   if (!each.text && each.weeks.length) {
     const band = { mode: "lines", x: each.weeks, line: { width: 0 }, hoverinfo: "skip", showlegend: false };
@@ -66,8 +72,7 @@ function draw(box) {
         customdata: each.low.map((low, at) => [low, each.high[at], each.nulls[at]]),
         hovertemplate: "week of %{x}<br>median %{y}<br>5 to 95 %: %{customdata[0]} to %{customdata[1]}"
           + "<br>missing %{customdata[2]:.1%}<extra></extra>" },
-    ], { ...look, title: { text: "By week of arrival", x: 0, font: { size: 13 } }, xaxis: { type: "date", ...line },
-      yaxis: line }, config);
+    ], look("By week of arrival", { xaxis: axis({ type: "date" }), yaxis: axis() }), config);
   }
 }
 

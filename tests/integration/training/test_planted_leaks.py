@@ -22,16 +22,16 @@ from pipelines.training.leaks import LeakCheckName
 def test_training_on_leaks_reports_them_and_the_gate_refuses_the_model(
     seal: Callable[..., Any], world: Any, project: Path, tmp_path: Path
 ) -> None:
-    """The amount is the label under another name, and disputes count at once that are known after two weeks only."""
+    """The amount is the label under another name, and disputes count before they are known."""
     shutil.copytree(PROJECT_ROOT / "policies", project / "policies", dirs_exist_ok=True)
     said = world.labels["is_fraud"].cast(pl.Int64) * 10_000 + 100
     leaking = replace(
         world,
         transactions=world.transactions.with_columns(amount_minor=said),
-        labels=world.labels.with_columns(available_at=pl.col("event_time") + timedelta(days=14)),
+        labels=world.labels.with_columns(available_at=pl.col("event_time") + timedelta(days=7, hours=12)),
     )
-    at_once = leaking.labels.with_columns(available_at="event_time")
-    features = compute(view_named("card_spending"), leaking.transactions, at_once)
+    early = leaking.labels.with_columns(available_at="event_time")
+    features = compute(view_named("card_spending"), leaking.transactions, early)
     sealed = seal(tmp_path / "home", features, leaking)
 
     result = train(sealed.ledger, feature_version=sealed.version)
