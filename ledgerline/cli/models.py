@@ -178,7 +178,7 @@ def rollback(
 
 
 def monitor(as_json: JsonOption = False) -> None:
-    """Compare what the deployed models see with what they were trained on, and say how old each dataset is.
+    """Compare what the deployed models see, and were served live, with what they were trained on; say how old data are.
 
     What accepted labels say of live decisions is put on record too.
 
@@ -200,16 +200,36 @@ def monitor(as_json: JsonOption = False) -> None:
 
 
 def show_monitoring(report: dict[str, Any]) -> None:
-    """Show what monitoring saw: each model's largest drift, each dataset's age, and what exceeds its limit."""
+    """Show what monitoring saw: each model's largest drift and skew, the age of all data, what exceeds its limit."""
     table = Table("model", "rows now", "PSI of the score", "largest PSI of a feature", "of", title="Drift")
     for family, drift in report["drift"].items():
         worst = max(drift["features"].items(), key=lambda each: each[1], default=("-", None))
         psi = ("-" if value is None else f"{value:.3f}" for value in (drift["score"], worst[1]))
         table.add_row(family, f"{drift['rows']:,}", *psi, worst[0])
     OUT.print(table)
+    _show_skew(report["skew"])
     ages = Table("dataset", "newest row", "age at its present", "limit", title="Freshness")
     for dataset, fresh in report["freshness"].items():
         ages.add_row(dataset, fresh["newest"], f"{fresh['age_days']:.1f} d", f"{fresh['limit_days']:g} d")
     OUT.print(ages)
+    views = Table("view", "newest row of its newest version", "age at its source's present", "limit", title="Views")
+    for view, fresh in report["views"].items():
+        age = "-" if fresh["age_seconds"] is None else f"{fresh['age_seconds'] / 86_400:.1f} d"
+        views.add_row(view, fresh["newest"] or "-", age, f"{fresh['limit_days']:g} d")
+    OUT.print(views)
     for sentence in report["exceeded"]:
         OUT.print(f"[red]exceeded[/red] {escape(sentence)}")
+
+
+def _show_skew(skews: dict[str, Any]) -> None:
+    if not skews:
+        return
+    heads = ("model", "live decisions", "largest PSI as served", "of", "with a row offline", "served otherwise")
+    table = Table(*heads, title="Skew between training and serving")
+    for family, skew in skews.items():
+        worst = max(skew["features"].items(), key=lambda each: each[1], default=("-", None))
+        psi = "-" if worst[1] is None else f"{worst[1]:.3f}"
+        table.add_row(
+            family, f"{skew['decisions']:,}", psi, worst[0], f"{skew['compared']:,}", f"{skew['differing']:,}"
+        )
+    OUT.print(table)

@@ -215,6 +215,25 @@ def decisions_after(
             yield _recorded(row)
 
 
+def newest_decisions(ledger: Ledger, family: str, *, bundle: str, count: int) -> list[RecordedDecision]:
+    """Return the last decisions that one bundle made, in the order they were made.
+
+    Args:
+        ledger: The installation.
+        family: Whose decisions.
+        bundle: Digest of the bundle.
+        count: How many at most.
+
+    Raises:
+        DecisionChanged: A row cannot be read any more.
+    """
+    ensure_tables(ledger)
+    own = sa.select(DECISION).where(DECISION.c.family == family, DECISION.c.bundle == bundle)
+    with ledger.log.reading() as connection:
+        rows = connection.execute(own.order_by(DECISION.c.sequence.desc()).limit(count)).all()
+    return [_recorded(row) for row in reversed(rows)]
+
+
 def sampled_decisions(
     ledger: Ledger, count: int, *, families: Collection[str], seed: int = 0
 ) -> Iterator[RecordedDecision]:

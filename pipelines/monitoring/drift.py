@@ -78,7 +78,7 @@ def drift(ledger: Ledger, deployment: Deployment, limits: DriftLimits) -> Drift 
     """
     bundle = load_bundle(ledger.objects, deployment.bundle)
     newest = versions(ledger, bundle.fields.feature_view)[-1]
-    then = _trained_on(ledger, bundle)
+    then = trained_rows(ledger, bundle)
     names = [name for name in bundle.fields.features if name in then.columns]
     if not names:
         return None
@@ -108,7 +108,8 @@ def _of_scores(bundle: Bundle, then: pl.DataFrame, now: pl.DataFrame, limits: Dr
     return stability_index(pl.Series(scored[0]), pl.Series(scored[1]), bins=limits.bins)
 
 
-def _trained_on(ledger: Ledger, bundle: Bundle) -> pl.DataFrame:
+def trained_rows(ledger: Ledger, bundle: Bundle) -> pl.DataFrame:
+    """Return the rows of the training set that a bundle was trained on."""
     training_set = ledger.log.get(bundle.fields.training_set)
     with ledger.objects.local(training_set.identity["sha256"]) as path:
         return pl.read_parquet(path)

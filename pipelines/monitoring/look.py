@@ -11,8 +11,10 @@ from ledgerline.decisions.deployment import current
 from pipelines.monitoring.drift import Drift, drift
 from pipelines.monitoring.freshness import freshness
 from pipelines.monitoring.outcomes import record_label_outcomes
-from pipelines.monitoring.policy import monitoring_policy
+from pipelines.monitoring.policy import DriftLimits, monitoring_policy
 from pipelines.monitoring.registry import Discrepancy, RegistryUnreachable, reconcile
+from pipelines.monitoring.skew import Skew, skew
+from pipelines.monitoring.view_freshness import view_freshness
 
 Progress = Callable[[str], None]
 _FAMILIES = ("fraud", "credit", "forecast", "price")
@@ -25,8 +27,9 @@ class Monitored:
     Attributes:
         id: The look's leaf id.
         exceeded: What exceeds its limit, in sentences; empty when nothing does.
-        report: Everything that was measured: ``drift`` by family, ``freshness`` by dataset, ``exceeded``, ``policy``,
-            and what MLflow's ``registry`` says otherwise than the log; None where it could not be asked.
+        report: Everything that was measured: ``drift`` and ``skew`` by family, ``freshness`` by dataset, ``views`` (the
+            age of each view's newest version), ``exceeded``, ``policy``, and what MLflow's ``registry`` says otherwise
+            than the log; None where it could not be asked.
         outcomes: How many live decisions' outcomes have become known since the last look, by family.
     """
 
@@ -37,7 +40,7 @@ class Monitored:
 
 
 def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monitored:
-    """Measure drift of every deployed model and the age of every dataset, look at MLflow, and record what was seen.
+    """Measure drift and skew of every deployed model and the age of all data, look at MLflow, and record what was seen.
 
     Before that, what accepted labels say of live decisions is put on record (:mod:`pipelines.monitoring.outcomes`).
 
@@ -50,9 +53,11 @@ def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monit
     policy = monitoring_policy(ledger.settings.project)
     outcomes = record_label_outcomes(ledger, progress=progress)
     drifts = [found for family in _FAMILIES if (found := _drift_of(ledger, family, policy.drift, say)) is not None]
-    ages = freshness(ledger, policy.freshness)
+    skews = [found for family in _FAMILIES if (found := _skew_of(ledger, family, policy.drift, say)) is not None]
+    ages, views = freshness(ledger, policy.freshness), view_freshness(ledger, policy.freshness)
     exceeded = [sentence for found in drifts for sentence in found.exceeded(policy.drift)]
-    exceeded += [sentence for age in ages if (sentence := age.exceeded)]
+    exceeded += [sentence for found in skews for sentence in found.exceeded(policy.drift, policy.skew)]
+    exceeded += [sentence for age in (*ages, *views) if (sentence := age.exceeded)]
     registry = _registry(ledger, say)
     exceeded += [str(found) for found in registry or ()]
     for sentence in exceeded:
@@ -60,7 +65,9 @@ def monitor_models(ledger: Ledger, *, progress: Progress | None = None) -> Monit
     report = {
         "policy": policy.id,
         "drift": {found.family: found.values() for found in drifts},
+        "skew": {found.family: found.values() for found in skews},
         "freshness": {age.dataset: age.values() for age in ages},
+        "views": {age.view: age.values() for age in views},
         "registry": None if registry is None else [asdict(found) for found in registry],
         "exceeded": exceeded,
     }
@@ -75,13 +82,21 @@ def _registry(ledger: Ledger, say: Progress) -> list[Discrepancy] | None:
         return None
 
 
-def _drift_of(ledger: Ledger, family: str, limits: Any, say: Progress) -> Drift | None:
+def _drift_of(ledger: Ledger, family: str, limits: DriftLimits, say: Progress) -> Drift | None:
     deployment = current(ledger, family)
     if deployment is None:
         return None
     found = drift(ledger, deployment, limits)
     if found is not None:
         say(f"{family}: {found.rows:,} rows compared with the training set of bundle {found.bundle[:12]}")
+    return found
+
+
+def _skew_of(ledger: Ledger, family: str, limits: DriftLimits, say: Progress) -> Skew | None:
+    deployment = current(ledger, family)
+    found = skew(ledger, deployment, limits) if deployment else None
+    if found is not None:
+        say(f"{family}: {found.decisions:,} live decisions looked at, {found.compared:,} of them beside their rows")
     return found
 
 

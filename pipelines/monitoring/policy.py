@@ -54,10 +54,23 @@ class FreshnessLimits(_Section):
         return self.days.get(dataset, self.default_days)
 
 
+class SkewLimits(_Section):
+    """When a live job is served other features than are computed offline.
+
+    Attributes:
+        differing_share: Largest share of live decisions that were served other features than their rows have offline.
+        least_rows: Of fewer decisions with a row offline, a share says nothing.
+    """
+
+    differing_share: float = Field(ge=0, le=1)
+    least_rows: int = Field(ge=1)
+
+
 class MonitoringPolicy(_Section):
     """Every limit."""
 
     drift: DriftLimits
+    skew: SkewLimits
     freshness: FreshnessLimits
 
     @property

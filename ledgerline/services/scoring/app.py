@@ -1,5 +1,6 @@
 """The HTTP face of the scoring job."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,8 +136,9 @@ def _add_operations(app: FastAPI, job: ScoringJob) -> None:
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
-        """Return counts, latencies, the loaded digests and refusals in Prometheus' text format."""
-        return Response(job.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        """Return counts, latencies, loaded digests, refusals and the state of features in Prometheus' text format."""
+        exposition = await asyncio.to_thread(job.metrics.exposition)  # it reads what monitoring saw last
+        return Response(exposition, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _add_problem_handlers(app: FastAPI) -> None:

@@ -17,6 +17,7 @@ from ledgerline.decisions.schema import ensure_tables
 from ledgerline.services.scoring.concealing import SubjectErased
 from ledgerline.services.scoring.credit_serving import CreditServing, load_credit
 from ledgerline.services.scoring.decider import AlreadyDecided, Answer, Decider, NothingServes, NotRecorded, Overloaded
+from ledgerline.services.scoring.feature_state import FeatureState
 from ledgerline.services.scoring.fraud_serving import FraudServing, load_fraud
 from ledgerline.services.scoring.live_features import OutOfSpan
 from ledgerline.services.scoring.metrics import ScoringMetrics
@@ -44,6 +45,7 @@ class ScoringJob:
     def __init__(self, ledger: Ledger, *, waiting: int) -> None:
         self.ledger = ledger
         self.metrics = ScoringMetrics()
+        self.metrics.watch_features(FeatureState(ledger))
         self.decider = Decider(ledger, self.metrics, waiting=waiting)
         loading = threading.Lock()
         self.watchers = {

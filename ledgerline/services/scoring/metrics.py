@@ -7,6 +7,8 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from ledgerline.services.scoring.feature_state import FeatureState
+
 _LATENCY_SECONDS = (0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.035, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64)
 
@@ -88,6 +90,10 @@ class ScoringMetrics:
             yield
         finally:
             self._deciding.set(0)
+
+    def watch_features(self, state: FeatureState) -> None:
+        """Report what monitoring saw last of the features, asked for when Prometheus asks."""
+        self._registry.register(state)
 
     def watch_queue(self, length: Callable[[], int]) -> None:
         """Report how many requests wait, asked for when Prometheus asks."""
