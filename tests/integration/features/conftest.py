@@ -206,6 +206,24 @@ def midnights() -> Callable[[int], datetime]:
     return midnight
 
 
+@pytest.fixture(scope="session")
+def day_of() -> Callable[[int], datetime]:
+    """Return the first instant of the n-th day of the history, for installations that several tests look at."""
+    return midnight
+
+
+@pytest.fixture(scope="session")
+def files_of() -> Callable[[Ledger, pl.DataFrame, pl.DataFrame], None]:
+    """Accept payments and, where there are any, their labels."""
+
+    def accept_both(ledger: Ledger, transactions: pl.DataFrame, labels: pl.DataFrame) -> None:
+        for dataset, rows in (("transactions", transactions), ("fraud_labels", labels)):
+            if rows.height:
+                accept_file(ledger, dataset, rows)
+
+    return accept_both
+
+
 @pytest.fixture
 def fingerprints() -> Callable[[Path], dict[str, str]]:
     """Return the SHA-256 of every file below a folder by its path."""
