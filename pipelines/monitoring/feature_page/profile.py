@@ -192,12 +192,12 @@ def _index(before: pl.Series | None, newest: pl.Series | None, bins: int) -> flo
 
 
 def _quantiles(values: pl.Series) -> dict[float, float]:
-    held = values.drop_nulls().to_numpy()
+    held = _finite(values)
     return dict(zip(QUANTILES, map(float, np.quantile(held, QUANTILES)), strict=True)) if held.size else {}
 
 
 def _number_bars(values: pl.Series, *others: pl.Series | None) -> list[Bar]:
-    held = values.drop_nulls().to_numpy()
+    held = _finite(values)
     if held.size == 0:
         return []
     edges, middles, labels = _edges(held)
@@ -226,8 +226,14 @@ def _edges(held: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _shares_of(values: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    held = values.drop_nulls().to_numpy()
+    held = _finite(values)
     return _shares(held, edges) if held.size else None
+
+
+def _finite(values: pl.Series) -> NDArray[np.float64]:
+    """Return the values that can be drawn."""
+    held = values.drop_nulls().to_numpy()
+    return held[np.isfinite(held)]
 
 
 def _shares(held: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:

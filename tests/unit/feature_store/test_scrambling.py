@@ -10,6 +10,9 @@ from feature_store.offline import compute
 from feature_store.scrambling import Outcome, scrambled
 from feature_store.sources import empty_rows
 from feature_store.table_view import TableFeature, TableView
+from feature_store.views.credit_application import CREDIT_APPLICATION
+from feature_store.views.equity_daily import EQUITY_DAILY
+from feature_store.views.ledger_monthly import LEDGER_MONTHLY
 from ledgerline.core.contracts import FRAUD_LABELS, TRANSACTIONS
 
 OUTCOME = Outcome("fraud_labels", "transaction_id", "is_fraud")
@@ -135,3 +138,36 @@ def test_cuts_stand_only_among_the_newest_rows(history):
     since = START + timedelta(minutes=30)
     assert min(choose_cuts([history["transactions"]], count=5, since=since)) > since
     assert choose_cuts([history["transactions"]], count=5, since=START + timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("view", "features"),
+    [
+        (EQUITY_DAILY, ("return_1d", "return_5d")),
+        (LEDGER_MONTHLY, LEDGER_MONTHLY.feature_names),
+        (CREDIT_APPLICATION, ("income", "loan_amount", "income_to_loan")),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_real_table_views_mind_no_future(view, features):
+    tables = view.probe(features)
+    defaulted = Outcome("applications", "application_id", "defaulted", known=("available_at", "outcome_at"))
+    outcome = defaulted if view is CREDIT_APPLICATION else None
+    cuts = choose_cuts([tables[contract.name] for contract in view.sources if contract.name in tables], count=3)
+    assert len(cuts) >= 3
+    assert leaks(view, view.compute, tables, cuts=cuts, futures=EVERY_FUTURE, outcome=outcome) == []
+
+
+def test_default_read_from_an_application_before_it_was_known_is_caught_by_scrambling_outcomes_alone():
+    def telling(tables):
+        rows = CREDIT_APPLICATION.computation(tables)
+        said = tables["applications"].select("application_id", told=pl.col("defaulted").cast(pl.Float64))
+        return rows.join(said.unique("application_id", keep="first", maintain_order=True), on="application_id")
+
+    tables = CREDIT_APPLICATION.probe(("income",))
+    outcome = Outcome("applications", "application_id", "defaulted", known=("available_at", "outcome_at"))
+    cuts = choose_cuts([tables["applications"]], count=2)
+    found = leaks(CREDIT_APPLICATION, telling, tables, cuts=cuts, futures=EVERY_FUTURE, outcome=outcome)
+    assert {leak.column for leak in found} == {"told"}
+    assert Found.OUTCOMES_SCRAMBLED in {leak.found for leak in found}
+    assert Found.WITHHELD not in {leak.found for leak in found}  # truncation alone does not see it
