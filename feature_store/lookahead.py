@@ -193,7 +193,10 @@ def _other_rows(
 
 
 def _named(rows: pl.DataFrame) -> str:
-    return " ".join(map(str, rows.row(0))) if rows.height else ""
+    """Return what the first row is called; instants to the second."""
+    if rows.is_empty():
+        return ""
+    return " ".join(f"{each:%Y-%m-%d %H:%M:%S}" if isinstance(each, datetime) else str(each) for each in rows.row(0))
 
 
 def _differs(past: pl.DataFrame, again: pl.DataFrame, name: str) -> pl.Series:

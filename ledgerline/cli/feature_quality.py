@@ -12,12 +12,13 @@ from ledgerline.cli.data import ViewArgument, features
 from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger, progress
 
 if TYPE_CHECKING:
+    from feature_store.lookahead import Leak
     from pipelines.features import FeatureCheck
 
 _FOUND = {
-    "withheld": "differs when later rows are withheld",
-    "scrambled": "differs when later rows and unknown outcomes are scrambled",
-    "outcomes_scrambled": "differs when outcomes that were not known yet are scrambled",
+    "withheld": "differs without later rows",
+    "scrambled": "differs with later rows scrambled",
+    "outcomes_scrambled": "differs with unknown outcomes scrambled",
     "sealed": "the sealed value is not what its rows give",
     "telltale": "tells the outcome",
 }
@@ -68,10 +69,14 @@ def features_check(
 
 def _show(found: "FeatureCheck") -> None:
     if found.leaks:
-        table = Table("feature", "what it does", "cut, UTC", "rows", "first example", title="Leaks")
+        table = Table("feature", "what it does", "at cuts", "worst cut, UTC", "rows", "first of them", title="Leaks")
+        alike: dict[tuple[str, str], list[Leak]] = {}
         for leak in found.leaks:
-            at = f"{leak.cut:%Y-%m-%d %H:%M:%S.%f}".removesuffix(".000000")
-            table.add_row(escape(leak.column), _FOUND[leak.found], at, f"{leak.rows:,}", escape(leak.example))
+            alike.setdefault((leak.column, leak.found), []).append(leak)
+        for (column, how), leaks in alike.items():
+            worst = max(leaks, key=lambda leak: leak.rows)
+            at = f"{worst.cut:%Y-%m-%d %H:%M:%S.%f}".removesuffix(".000000")
+            table.add_row(escape(column), _FOUND[how], str(len(leaks)), at, f"{worst.rows:,}", escape(worst.example))
         OUT.print(table)
     OUT.print(f"[{'green' if found.passed else 'red'}]{escape(str(found))}[/]")
 
@@ -101,7 +106,7 @@ def features_describe(
     path = out or ledger.settings.home / "reports" / f"{view}-{found.leaf.id[:16]}.html"
     write_atomically(path, render(found).encode())
     over = [each.name for each in found.drifted(found.alert_psi)]
-    drifted = f"{len(over)} have drifted: {', '.join(over)}" if over else "none has drifted" if found.compared else ""
+    drifted = f"{len(over)} drifted: {', '.join(over)}" if over else "none has drifted" if found.compared else ""
     OUT.print(f"{view} {found.leaf.id[:16]}: {len(found.features)} features of {found.manifest.rows:,} rows  {drifted}")
     OUT.print(f"Page: {path}")
     if open_page:

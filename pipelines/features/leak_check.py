@@ -69,7 +69,8 @@ class FeatureCheck:
         what = f"{self.view} {self.version[:16]}: {self.features} features of {self.rows:,} rows, {len(self.cuts)} cuts"
         if self.passed:
             return f"{what}: no value looks ahead; {self._told}"
-        return f"{what}: {len(self.leaking)} columns leak: {', '.join(self.leaking)}"
+        leaking = self.leaking
+        return f"{what}: {len(leaking)} column{'s leak' if len(leaking) > 1 else ' leaks'}: {', '.join(leaking)}"
 
     def values(self) -> dict[str, Any]:
         """Return JSON values."""

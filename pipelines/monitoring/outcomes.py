@@ -17,6 +17,7 @@ from ledgerline.audit.schema import METADATA, SEQUENCE
 from ledgerline.core.frames import INSTANT
 from ledgerline.decisions.outcome import Outcome, record_outcomes
 from ledgerline.decisions.schema import DECISION, ensure_tables
+from pipelines.features.outcomes import OUTCOMES
 from pipelines.ingestion import mapped_datasets, source_as_of
 from pipelines.validation import accepted_receipts
 from pipelines.validation.accepted import accepted_file
@@ -51,9 +52,9 @@ class Labels:
     known: tuple[str, ...] = ("available_at",)
 
 
-LABELS = (
-    Labels("fraud", "fraud_labels", "transaction_id", "is_fraud"),
-    Labels("credit", "applications", "application_id", "defaulted", known=("available_at", "outcome_at")),
+LABELS = tuple(
+    Labels(family, said.contract, said.subject, said.value, said.known)
+    for family, said in (("fraud", OUTCOMES["card_spending"]), ("credit", OUTCOMES["credit_application"]))
 )
 
 
