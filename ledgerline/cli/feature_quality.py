@@ -14,7 +14,9 @@ from ledgerline.cli.terminal import ERROR, OUT, JsonOption, open_ledger, progres
 if TYPE_CHECKING:
     from feature_store.lookahead import Leak
     from pipelines.features import FeatureCheck
+    from pipelines.monitoring.feature_page import ViewDescription
 
+_MOST_NAMED = 5
 _FOUND = {
     "withheld": "differs without later rows",
     "scrambled": "differs with later rows scrambled",
@@ -105,9 +107,17 @@ def features_describe(
     found = describe(ledger, view, version=version, progress=progress(view))
     path = out or ledger.settings.home / "reports" / f"{view}-{found.leaf.id[:16]}.html"
     write_atomically(path, render(found).encode())
-    over = [each.name for each in found.drifted(found.alert_psi)]
-    drifted = f"{len(over)} drifted: {', '.join(over)}" if over else "none has drifted" if found.compared else ""
-    OUT.print(f"{view} {found.leaf.id[:16]}: {len(found.features)} features of {found.manifest.rows:,} rows  {drifted}")
+    OUT.print(
+        f"{view} {found.leaf.id[:16]}: {len(found.features)} features of {found.manifest.rows:,} rows{_drifted(found)}"
+    )
     OUT.print(f"Page: {path}")
     if open_page:
         webbrowser.open(path.resolve().as_uri())
+
+
+def _drifted(found: "ViewDescription") -> str:
+    over = [each.name for each in found.drifted(found.alert_psi)]
+    if not over:
+        return "; none has drifted" if found.compared else "; nothing to compare them with"
+    more = f" and {len(over) - _MOST_NAMED} more" if len(over) > _MOST_NAMED else ""
+    return f"; {len(over)} drifted: {', '.join(over[:_MOST_NAMED])}{more}"
