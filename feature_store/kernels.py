@@ -64,12 +64,12 @@ def _first_at_least(keys, size, near, target):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def add_up(  # type: ignore[no-untyped-def]
-    first, last, begins, position, since, until, values, decision_begins, at, limit, totals
+    first, last, begins, position, since, delay, until, reach, values, decision_begins, at, limit, totals
 ):
-    """Add what events contribute to the windows of their entity's decisions.
+    """Add up what the windows of every decision hold: how many events, and the sums of their values.
 
-    An event counts from the first decision that sees it and is made at ``since`` or later, to the last made before
-    ``until``. Adding at the first, taking away after the last and summing up gives every window, exactly.
+    An event counts from the first decision that sees it and is made at ``since + delay`` or later, to the last made
+    before ``until + reach``. Adding at the first, taking away after the last and summing up is exact.
 
     Args:
         first: First entity to work on.
@@ -77,14 +77,16 @@ def add_up(  # type: ignore[no-untyped-def]
         begins: Where each entity's contributions begin.
         position: Grouped; the position of each contribution's event.
         since: Grouped; microseconds since 1970.
+        delay: Microseconds.
         until: Grouped; microseconds since 1970.
-        values: Grouped; what each contributes, one column a total.
+        reach: Microseconds.
+        values: Grouped; what each contributes, one row a sum.
         decision_begins: Where each entity's decisions begin.
         at: Grouped; when each decision was made, ascending within an entity.
         limit: Grouped; the last position that each sees, ascending within an entity.
-        totals: Grouped like the decisions, one column a total, zero at first; written.
+        totals: Grouped like the decisions: one column for the count and one for each sum, zero at first; written.
     """
-    width = values.shape[1]
+    width = values.shape[0]
     for entity in range(first, last):
         begin, end_of = decision_begins[entity], decision_begins[entity + 1]
         size = end_of - begin
@@ -94,18 +96,49 @@ def add_up(  # type: ignore[no-untyped-def]
         start = end = seen = 0
         for event in range(begins[entity], begins[entity + 1]):
             seen = _first_at_least(limits, size, seen, position[event])
-            start = _first_at_least(times, size, start, since[event])
-            end = _first_at_least(times, size, end, until[event])
+            start = _first_at_least(times, size, start, since[event] + delay)
+            end = _first_at_least(times, size, end, until[event] + reach)
             enters = max(start, seen)
             if end > enters:
+                steps[enters, 0] += 1
                 for column in range(width):
-                    steps[enters, column] += values[event, column]
+                    steps[enters, 1 + column] += values[column, event]
                 if end < size:
+                    steps[end, 0] -= 1
                     for column in range(width):
-                        steps[end, column] -= values[event, column]
+                        steps[end, 1 + column] -= values[column, event]
         for place in range(1, size):
-            for column in range(width):
+            for column in range(width + 1):
                 steps[place, column] += steps[place - 1, column]
+
+
+@njit(cache=True, nogil=True)
+def finish(first, last, decisions, decision_begins, counts, totals, how, divide_by, empty, found):  # type: ignore[no-untyped-def]
+    """Turn counts and sums into a window of every decision.
+
+    Args:
+        first: First entity to work on.
+        last: One behind the last.
+        decisions: Grouped; the numbers of the decisions.
+        decision_begins: Where each entity's decisions begin.
+        counts: Grouped; how many events the window holds.
+        totals: Grouped; the sum of their values.
+        how: ``COUNT``, ``SUM`` or ``MEAN``.
+        divide_by: Steps a unit.
+        empty: The value of an empty window.
+        found: One value a decision by its number; written.
+    """
+    for index in range(decision_begins[first], decision_begins[last]):
+        count = counts[index]
+        if how == COUNT:
+            value = float(count)
+        elif count == 0:
+            value = empty
+        elif how == SUM:
+            value = totals[index] / divide_by
+        else:
+            value = totals[index] / count / divide_by
+        found[decisions[index]] = value
 
 
 @njit(cache=True, nogil=True)
