@@ -160,11 +160,10 @@ def bollinger(back: Lookback, close: Values, rows: int = 20, *, deviations: floa
 def true_range(back: Lookback, *, high: Values, low: Values, close: Values) -> Values:
     """Return Wilder's true range (1978): from the lower of low and the close before to the higher of high and it.
 
-    NaN for the first row of a history, which has no close before; Wilder takes high less low there.
+    NaN where one of the three is not known, so for the first row of a history; Wilder takes high less low there.
     """
     before = back.lag(close, 1)
-    spanned = np.fmax(high, before) - np.fmin(low, before)
-    spanned[np.isnan(before)] = np.nan
+    spanned: Values = np.maximum(high, before) - np.minimum(low, before)
     return spanned
 
 
