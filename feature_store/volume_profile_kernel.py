@@ -31,13 +31,13 @@ def _profiles(
         if position[row] < rows - 1:
             continue
         first, end = row - rows + 1, row + 1
-        bottom, top = _range(high[first:end], low[first:end], volume[first:end])
+        bottom, top = _range(high[first:end], low[first:end])
         if not np.isfinite(top - bottom):
             continue
         width = (top - bottom) / bins
         _spread(traded, high[first:end], low[first:end], volume[first:end], bottom, width)
         total = _sum(traded)
-        if not (total > 0.0 and np.isfinite(total)):
+        if not (total > 0.0 and np.isfinite(total)):  # nothing was traded, or a volume is not known
             continue
         control = _busiest(traded)
         lowest, highest = _value_area(traded, control, value_area * total)
@@ -49,11 +49,11 @@ def _profiles(
 
 
 @njit(nogil=True, error_model="numpy")
-def _range(high: Values, low: Values, volume: Values) -> Any:
-    """Return the lowest low and the highest high; NaN for both where anything is not known."""
+def _range(high: Values, low: Values) -> Any:
+    """Return the lowest low and the highest high; NaN for both where one is not known."""
     bottom, top = low[0], high[0]
     for bar in range(high.size):
-        if np.isnan(high[bar]) or np.isnan(low[bar]) or np.isnan(volume[bar]):
+        if np.isnan(high[bar]) or np.isnan(low[bar]):
             return np.nan, np.nan
         bottom, top = min(bottom, low[bar]), max(top, high[bar])
     return bottom, top
