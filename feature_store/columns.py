@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from feature_store.errors import ViewInvalid
+from feature_store.features import Derived, EventSequence, RowExpression, Source, WindowAggregate
 from feature_store.table_view import TableView
-from feature_store.view import FeatureView, RowExpression, Source, WindowAggregate
+from feature_store.view import FeatureView
 
 _SEED = 1
 _ALIKE = 1e-9  # of the value: what a column only rounds otherwise it does not decide
@@ -35,7 +36,13 @@ def columns_read(view: FeatureView | TableView, features: Sequence[str]) -> dict
 
 
 def _declared(view: FeatureView) -> dict[str, set[str]]:
-    return {feature.name: _row(view) | _of(view, feature) for feature in view.features}
+    reads: dict[str, set[str]] = {}
+    for feature in view.features:
+        if isinstance(feature, Derived):
+            reads[feature.name] = set().union(*(reads[name] for name in feature.expression.names))
+        else:
+            reads[feature.name] = _row(view) | _of(view, feature)
+    return reads
 
 
 def _row(view: FeatureView) -> set[str]:
@@ -43,17 +50,17 @@ def _row(view: FeatureView) -> set[str]:
     return {f"{view.events.name}.{column}" for column in (view.event_id, "available_at")}
 
 
-def _of(view: FeatureView, feature: RowExpression | WindowAggregate) -> set[str]:
-    events, labels = view.events.name, view.labels.name
+def _of(view: FeatureView, feature: RowExpression | WindowAggregate | EventSequence) -> set[str]:
+    events = view.events.name
     if isinstance(feature, RowExpression):
         return {f"{events}.{feature.column}"}
     reads = {f"{events}.{feature.by}", f"{events}.event_time"}
     if feature.of is None:
         return reads
-    if feature.of.source is Source.EVENTS:
+    if feature.of.source is Source.EVENTS or view.labels is None:
         return reads | {f"{events}.{feature.of.column}"}
     # Of two labels that arrive at one instant the greater counts, by all that is measured of them.
-    return reads | {f"{labels}.{column}" for column in (view.event_id, "available_at", *view.label_measures)}
+    return reads | {f"{view.labels.name}.{column}" for column in (view.event_id, "available_at", *view.label_measures)}
 
 
 def _found_out(view: TableView, features: Sequence[str]) -> dict[str, set[str]]:

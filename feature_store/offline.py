@@ -1,147 +1,332 @@
-"""The offline executor: a view over the whole history at once, each row as a decision at its own moment saw it.
+"""The offline executor: a view over the whole history at once, each decision as it was made at its own moment.
 
-Row *i* is decided at its own ``available_at``, *t*. It sees event *j* only if *j* arrived no later in arrival order,
-itself included, and ``event_time`` of *j* lies in ``(t - delay - over, t - delay]``. So *j* counts from the latest of
-its own arrival, ``event_time + delay`` and, for what its label says, the label's ``available_at``, until
-``event_time + delay + over``. On rows that were never late this is the published transformation; with late rows it is
-the one that does not look ahead.
+A decision made at *t* sees event *j* only if *j* arrived no later in arrival order, and ``event_time`` of *j* lies in
+``(t - delay - over, t - delay]``. So *j* counts from the latest of its own arrival, ``event_time + delay`` and, for
+what its label says, the label's ``available_at``, until ``event_time + delay + over``. On rows that were never late
+this is the published transformation; with late rows it is the one that does not look ahead.
+
+Counts, sums and means are differences of running sums of whole numbers (:func:`~feature_store.kernels.add_up`), exact
+whatever the order; everything else goes back through the entity's events (:func:`~feature_store.kernels.look_back`).
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_store.sources import events_in_arrival_order, labels_of
-from feature_store.view import (
+from feature_store import kernels
+from feature_store.entity_rows import EntityRows, Floats, Integers
+from feature_store.errors import SourceInvalid
+from feature_store.features import (
     Aggregation,
+    Derived,
+    EventSequence,
     Feature,
-    FeatureView,
     Measure,
     RowExpression,
     Source,
     WindowAggregate,
     microseconds,
 )
-from feature_store.windows import Contributions, EntityRows, Integers, Timeline
+from feature_store.sources import events_in_arrival_order, labels_of
+from feature_store.view import FeatureView
 
 _NEVER = np.iinfo(np.int64).max
+_KERNELS = {
+    Aggregation.COUNT: kernels.COUNT,
+    Aggregation.SUM: kernels.SUM,
+    Aggregation.MEAN: kernels.MEAN,
+    Aggregation.MIN: kernels.MIN,
+    Aggregation.MAX: kernels.MAX,
+    Aggregation.STD: kernels.STD,
+    Aggregation.LAST: kernels.LAST,
+    Aggregation.EW_MEAN: kernels.EW_MEAN,
+}
 
 
-def compute(view: FeatureView, transactions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """Compute every feature of every event.
+def compute(
+    view: FeatureView, events: pl.DataFrame, labels: pl.DataFrame | None = None, *, since: datetime | None = None
+) -> pl.DataFrame:
+    """Compute every feature of every event, each decided at its own ``available_at``.
 
     Args:
         view: The declaration.
-        transactions: Accepted rows of the view's events, in any order; columns beyond the view's are ignored. A
-            repeated id counts once, as it first arrived.
-        labels: Accepted rows of the view's labels. A label counts for the event that it names.
+        events: Accepted rows of the view's events, in any order; columns beyond the view's are ignored. A repeated id
+            counts once, as it first arrived.
+        labels: Accepted rows of the view's labels. A label counts for the event that it names. None for none.
+        since: Only events that became available at or after this instant are decided; earlier ones are history.
 
     Returns:
-        One row an event in arrival order: the view's key columns, then its features (Int64 or Float64, never null).
+        One row an event in arrival order: the view's key columns, then its features: Int64, Float64 or, of a sequence,
+        an array of Float64; null where nothing is known.
 
     Raises:
         SourceInvalid: A column is absent, of another type or holds a null.
     """
-    events = events_in_arrival_order(view, transactions)
-    history = _History(view, events, labels_of(view, labels))
-    return events.select(*view.key_columns, *(_column(feature, events, history) for feature in view.features))
+    known = events_in_arrival_order(view, events)
+    first = int(known["available_at"].search_sorted(since, side="left")) if since else 0
+    decided = known.slice(first)
+    at = _instants(decided["available_at"])
+    limit = np.arange(first, known.height, dtype=np.int64)
+    history = _History(view, known, labels)
+    decisions = _Decisions(at, limit, {entity: history.codes(entity)[first:] for entity in view.entities})
+    return decided.select(*view.key_columns, *_columns(view, history, decisions, decided))
 
 
-def _column(feature: Feature, events: pl.DataFrame, history: "_History") -> pl.Series:
-    if isinstance(feature, RowExpression):
-        return feature.transform.column(events[feature.column]).alias(feature.name)
-    return pl.Series(feature.name, history.window(feature))
+def decide(
+    view: FeatureView,
+    events: pl.DataFrame,
+    labels: pl.DataFrame | None,
+    decisions: pl.DataFrame,
+    *,
+    at: str = "at",
+) -> pl.DataFrame:
+    """Compute every feature for decisions about entities, whether or not an event goes with them.
+
+    Args:
+        view: The declaration.
+        events: Accepted rows of the view's events, in any order.
+        labels: Accepted rows of the view's labels, or None.
+        decisions: A column for each of the view's entities (String; null and unknown ones have no events) and the
+            instant of the decision.
+        at: The column that holds it.
+
+    Returns:
+        The features alone, one row a decision in the given order. A decision sees every event with ``available_at`` at
+        or before its instant. Features of a row itself are null: there is no such row.
+
+    Raises:
+        SourceInvalid: A column is absent, of another type or, of the instants, null.
+    """
+    _check_decisions(view, decisions, at)
+    known = events_in_arrival_order(view, events)
+    history = _History(view, known, labels, beside=decisions)
+    instants = _instants(decisions[at])
+    order = np.argsort(instants, kind="stable")
+    limit = np.searchsorted(_instants(known["available_at"]), instants[order], side="right") - 1
+    codes = {entity: history.codes_beside(entity)[order] for entity in view.entities}
+    made = _Decisions(instants[order], limit.astype(np.int64, copy=False), codes)
+    given = np.empty_like(order)
+    given[order] = np.arange(order.size)
+    return pl.DataFrame(list(_columns(view, history, made, None)))[given]
+
+
+def _check_decisions(view: FeatureView, decisions: pl.DataFrame, at: str) -> None:
+    wanted = {**dict.fromkeys(view.entities, pl.String()), at: pl.Datetime("us", "UTC")}
+    for column, dtype in wanted.items():
+        found = decisions.schema.get(column)
+        if found is None:
+            raise SourceInvalid(
+                f"{view.name}: decisions lack the column {column}; they have {', '.join(decisions.columns)}"
+            )
+        if found != dtype:
+            raise SourceInvalid(f"{view.name}: decisions have {column} as {found}; it must be {dtype}")
+    if missing := decisions[at].null_count():
+        raise SourceInvalid(f"{view.name}: {missing} decisions have no instant in {at}; nothing was known at no time")
+
+
+class _Decisions:
+    """Decisions in the order in which they were made.
+
+    Args:
+        at: When, microseconds since 1970, ascending.
+        limit: Position of the last event that each sees, ascending; -1 for none.
+        codes: Each decision's entity as a number, by entity column.
+    """
+
+    def __init__(self, at: Integers, limit: Integers, codes: dict[str, Integers]) -> None:
+        self.at = at
+        self.limit = limit
+        self.codes = codes
 
 
 class _History:
-    """The events and labels as arrays, and what several windows share.
+    """The events and labels as arrays.
 
     Args:
         view: The declaration.
         events: The view's event columns, in arrival order.
-        labels: The view's label columns, in any order.
+        labels: Rows of the view's labels, or None.
+        beside: Decisions whose entities are numbered together with those of the events.
     """
 
-    def __init__(self, view: FeatureView, events: pl.DataFrame, labels: pl.DataFrame) -> None:
+    def __init__(
+        self, view: FeatureView, events: pl.DataFrame, labels: pl.DataFrame | None, beside: pl.DataFrame | None = None
+    ) -> None:
+        self._view = view
         self._events = events
-        self._timeline = Timeline(_instants(events["available_at"]))
-        self._happened = _instants(events["event_time"])
-        self._arrival = np.arange(events.height, dtype=np.int64)
-        self._rows = {entity: EntityRows(_codes(events[entity])) for entity in view.entities}
-        self._spells = _label_spells(view, events, labels)
-        self._shared: dict[tuple[object, ...], Integers] = {}
+        self._labels = labels
+        self._beside = beside
+        self._codes: dict[str, Integers] = {}
+        self.happened = _instants(events["event_time"])
 
-    def window(self, window: WindowAggregate) -> NDArray[np.int64] | NDArray[np.float64]:
-        """Return one window feature of every row, in arrival order."""
-        count = self._total(window, None)
-        if window.of is None:
-            return count
-        total = self._total(window, window.of)
-        value = total / np.maximum(count, 1) if window.how is Aggregation.MEAN else total
-        return np.where(count > 0, value / window.of.divide_by, window.empty)
+    def codes(self, entity: str) -> Integers:
+        """Return a number for each event's entity, equal where the entities are."""
+        return self._numbered(entity)[: self._events.height]
 
-    def _total(self, window: WindowAggregate, of: Measure | None) -> Integers:
-        labelled = of is not None and of.source is Source.LABELS
-        return self._once(
-            ("total", window.by, window.delay, window.over, of),
-            lambda: self._rows[window.by].totals(
-                self._of_labels(window, of) if of and labelled else self._of_events(window, of)
-            ),
+    def codes_beside(self, entity: str) -> Integers:
+        """Return the same of the decisions that were given beside."""
+        return self._numbered(entity)[self._events.height :]
+
+    def steps(self, column: str) -> Integers:
+        """Return a measured column of the events in whole steps."""
+        steps_a_unit = self._view.number_steps.get(column)
+        if steps_a_unit is None:
+            return _whole(self._events[column])
+        return np.rint(self._events[column].to_numpy() * float(steps_a_unit)).astype(np.int64)
+
+    @cached_property
+    def spells(self) -> pl.DataFrame:
+        """One row a label: the position of its event, and the instants between which it is the newest known."""
+        view = self._view
+        named = self._events.select(view.event_id).with_row_index("event")
+        known = labels_of(view, self._labels).join(named, on=view.event_id, how="inner")
+        ordered = known.sort("event", "available_at", *view.label_measures)
+        known_from = pl.col("available_at").to_physical()
+        replaced = pl.when(pl.col("event").shift(-1) == pl.col("event")).then(known_from.shift(-1))
+        return ordered.select(
+            pl.col("event").cast(pl.Int64),
+            known_from.alias("known_from"),
+            replaced.otherwise(_NEVER).alias("known_until"),
+            *(pl.col(measure).cast(pl.Int64) for measure in view.label_measures),
         )
 
-    def _of_events(self, window: WindowAggregate, of: Measure | None) -> Contributions:
-        rows = self._rows[window.by]
-        value = _whole(self._events[of.column])[rows.order] if of else np.ones_like(self._arrival)
-        start = self._once(
-            ("start", window.by, window.delay),
-            lambda: rows.places(rows.order, np.maximum(self._arrival, self._position_after(window.delay))[rows.order]),
-        )
-        age = window.delay + window.over
-        end = self._once(
-            ("end", window.by, age), lambda: rows.places(rows.order, self._position_after(age)[rows.order])
-        )
-        return Contributions(start, end, value)
-
-    def _of_labels(self, window: WindowAggregate, of: Measure) -> Contributions:
-        spells = self._spells.filter(pl.col(of.column) != 0)
-        event = _whole(spells["event"])
-        known_from = self._timeline.position_at(_whole(spells["known_from"]))
-        known_until = self._timeline.position_at(_whole(spells["known_until"]))
-        start = np.maximum(self._position_after(window.delay)[event], np.maximum(event, known_from))
-        end = np.minimum(self._position_after(window.delay + window.over)[event], known_until)
-        rows = self._rows[window.by]
-        return Contributions(rows.places(event, start), rows.places(event, end), _whole(spells[of.column]))
-
-    def _position_after(self, age: timedelta) -> Integers:
-        """Return the position from which each event is at least ``age`` old."""
-        return self._once(("after", age), lambda: self._timeline.position_at(self._happened + microseconds(age)))
-
-    def _once(self, key: tuple[object, ...], make: Callable[[], Integers]) -> Integers:
-        if key not in self._shared:
-            self._shared[key] = make()
-        return self._shared[key]
+    def _numbered(self, entity: str) -> Integers:
+        if entity not in self._codes:
+            names = self._events[entity]
+            if self._beside is not None:
+                names = pl.concat([names, self._beside[entity]])
+            self._codes[entity] = _numbers(names)
+        return self._codes[entity]
 
 
-def _label_spells(view: FeatureView, events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a label: its event's arrival position, and the instants between which it is the newest known."""
-    named = events.select(view.event_id).with_row_index("event")
-    ordered = labels.join(named, on=view.event_id, how="inner").sort("event", "available_at", *view.label_measures)
-    known_from = pl.col("available_at").to_physical()
-    replaced = pl.when(pl.col("event").shift(-1) == pl.col("event")).then(known_from.shift(-1))
-    return ordered.select(
-        pl.col("event").cast(pl.Int64),
-        known_from.alias("known_from"),
-        replaced.otherwise(_NEVER).alias("known_until"),
-        *(pl.col(measure).cast(pl.Int64) for measure in view.label_measures),
+def _columns(
+    view: FeatureView, history: _History, decisions: _Decisions, rows: pl.DataFrame | None
+) -> Iterator[pl.Series]:
+    """Return every feature, in the view's order."""
+    windows = _windows(view, history, decisions)
+    numbers: dict[str, pl.Series] = {}
+    for feature in view.features:
+        column = _column(feature, windows, numbers, rows, decisions.at.size).alias(feature.name)
+        numbers[feature.name] = column
+        yield column
+
+
+def _column(
+    feature: Feature,
+    windows: dict[str, Floats],
+    numbers: dict[str, pl.Series],
+    rows: pl.DataFrame | None,
+    height: int,
+) -> pl.Series:
+    if isinstance(feature, RowExpression):
+        if rows is None:
+            return pl.repeat(None, height, dtype=pl.Int64 if feature.integral else pl.Float64, eager=True)
+        return feature.transform.column(rows[feature.column])
+    if isinstance(feature, Derived):
+        read = {
+            name: numbers[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in feature.expression.names
+        }
+        return _nullable(np.broadcast_to(feature.expression.evaluate(read), height))
+    values = windows.pop(feature.name)
+    if isinstance(feature, EventSequence):
+        flat = _nullable(values.reshape(-1))
+        return flat.reshape((height, feature.rows))
+    return _nullable(values).cast(pl.Int64) if feature.integral else _nullable(values)
+
+
+def _windows(view: FeatureView, history: _History, decisions: _Decisions) -> dict[str, Floats]:
+    """Return every window and sequence by name, NaN for null, in the order of the decisions."""
+    found: dict[str, Floats] = {}
+    for entity in view.entities:
+        windows = [window for window in view.windows if window.by == entity]
+        sequences = [sequence for sequence in view.sequences if sequence.by == entity]
+        if not windows and not sequences:
+            continue
+        decided = decisions.codes[entity], decisions.at, decisions.limit
+        rows = EntityRows(history.codes(entity), history.happened, *decided)
+        found |= _sums(rows, history, [window for window in windows if window.by_sums])
+        found |= {window.name: _looked_back(rows, history, window) for window in windows if not window.by_sums}
+        found |= {sequence.name: _listed(rows, history, sequence) for sequence in sequences}
+        if view.ttl is not None:
+            expired = rows.newest_seen() < decisions.at - microseconds(view.ttl)
+            for name in (*(window.name for window in windows), *(sequence.name for sequence in sequences)):
+                found[name][expired] = np.nan
+    return found
+
+
+def _sums(rows: EntityRows, history: _History, windows: list[WindowAggregate]) -> dict[str, Floats]:
+    """Return the windows that follow from counts and sums; those over the same span share them."""
+    found: dict[str, Floats] = {}
+    for delay, reach in dict.fromkeys((window.delay, window.reach) for window in windows):
+        alike = [window for window in windows if (window.delay, window.reach) == (delay, reach)]
+        span = microseconds(delay), microseconds(reach)
+        measures = list(dict.fromkeys(window.of for window in alike if window.of))
+        events = {measure.column for measure in measures if measure.source is Source.EVENTS}
+        totals = rows.totals(*span, [history.steps(column) for column in sorted(events)])
+        by_column = {column: totals[:, 1 + place] for place, column in enumerate(sorted(events))}
+        labelled = {
+            measure.column: _label_total(rows, history, span, measure)
+            for measure in measures
+            if measure.source is Source.LABELS
+        }
+        for window in alike:
+            total = totals[:, 0]
+            if window.of:
+                total = (labelled if window.of.source is Source.LABELS else by_column)[window.of.column]
+            divide_by, empty = _steps_and_empty(window)
+            found[window.name] = rows.in_order(totals[:, 0], total, _KERNELS[window.how], divide_by, empty)
+    return found
+
+
+def _label_total(rows: EntityRows, history: _History, span: tuple[int, int], measure: Measure) -> Integers:
+    spells = history.spells.filter(pl.col(measure.column) != 0)
+    known = _whole(spells["known_from"]), _whole(spells["known_until"])
+    return rows.label_totals(*span, _whole(spells["event"]), known, _whole(spells[measure.column]))
+
+
+def _looked_back(rows: EntityRows, history: _History, window: WindowAggregate) -> Floats:
+    values = history.steps(window.of.column) if window.of else np.zeros(history.happened.size, np.int64)
+    divide_by, empty = _steps_and_empty(window)
+    return rows.look_back(
+        values,
+        how=_KERNELS[window.how],
+        span=(microseconds(window.delay), microseconds(window.reach)),
+        rows=window.rows or _NEVER,
+        lag=window.lag,
+        half_life=microseconds(window.half_life) if window.half_life else 1,
+        divide_by=divide_by,
+        empty=empty,
     )
 
 
-def _codes(entities: pl.Series) -> Integers:
-    """Return a whole number for each entity, equal where the entities are equal."""
-    return entities.cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
+def _steps_and_empty(window: WindowAggregate) -> tuple[int, float]:
+    return window.of.divide_by if window.of else 1, np.nan if window.empty is None else float(window.empty)
+
+
+def _listed(rows: EntityRows, history: _History, sequence: EventSequence) -> Floats:
+    return rows.listed(
+        history.steps(sequence.of.column),
+        span=(microseconds(sequence.delay), microseconds(sequence.reach)),
+        rows=sequence.rows,
+        divide_by=sequence.of.divide_by,
+    )
+
+
+def _numbers(names: pl.Series) -> Integers:
+    """Return a number for each name, dense; nulls are alike and have no events, for events have no nulls."""
+    codes = names.cast(pl.Categorical(pl.Categories.random())).to_physical().cast(pl.Int64)
+    if codes.null_count():
+        known = codes.max()
+        codes = codes.fill_null((known if isinstance(known, int) else -1) + 1)
+    return codes.to_numpy()
+
+
+def _nullable(values: NDArray[np.float64]) -> pl.Series:
+    return pl.Series(values, nan_to_null=True)
 
 
 def _instants(column: pl.Series) -> Integers:

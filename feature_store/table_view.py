@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import polars as pl
 
 from feature_store.errors import SourceInvalid, ViewInvalid
+from feature_store.features import microseconds
+from feature_store.libraries import library_versions
 from feature_store.sources import checked_rows, empty_rows
 from ledgerline.core.contracts import DatasetContract
 from ledgerline.core.frames import POLARS_TYPES
@@ -74,6 +76,10 @@ class TableView:
         file_span: How long a time one file of computed features covers; it changes no value.
         probe: Returns small made-up tables, for some features of the view, on which everything shows that any of them
             reads: :mod:`feature_store.columns` finds out by them. None where nobody asks.
+        entities: Those of the key columns that a row is looked up by: a decision about them reads the newest row that
+            was known. Empty takes all key columns but the instants.
+        ttl: How old (decision less ``event_time``) a row may be to be read for a decision; beyond it every feature is
+            null. None for no limit.
     """
 
     name: str
@@ -88,6 +94,8 @@ class TableView:
     meaning: Mapping[str, Any] = field(default_factory=dict)
     file_span: Span = Span.MONTH
     probe: Callable[[Sequence[str]], Tables] | None = None
+    entities: tuple[str, ...] = ()
+    ttl: timedelta | None = None
 
     def __post_init__(self) -> None:
         names = (*self.key_columns, *self.feature_names)
@@ -97,11 +105,20 @@ class TableView:
             raise ViewInvalid(f"{self.name}: a view has a source, and {' and '.join(_INSTANTS)} among its key columns")
         if not self.features and not self.primary.open:
             raise ViewInvalid(f"{self.name}: only a view over an open contract is named by its data")
+        if not set(self.entities) <= set(self.key_columns) or set(self.entities) & set(_INSTANTS):
+            raise ViewInvalid(f"{self.name}: entities are key columns other than instants: {', '.join(self.entities)}")
+        if self.ttl is not None and self.ttl <= timedelta(0):
+            raise ViewInvalid(f"{self.name}: a TTL is a positive time")
 
     @property
     def primary(self) -> DatasetContract:
         """The contract whose rows the view's rows are about."""
         return self.sources[0]
+
+    @property
+    def looked_up_by(self) -> tuple[str, ...]:
+        """The columns that a decision names to read a row."""
+        return self.entities or tuple(name for name in self.key_columns if name not in _INSTANTS)
 
     @property
     def is_open(self) -> bool:
@@ -130,6 +147,9 @@ class TableView:
                 "keys": list(self.key_columns),
                 "features": list(self.feature_names),
                 "meaning": dict(self.meaning),
+                "entities": list(self.entities),
+                "ttl_us": microseconds(self.ttl) if self.ttl else None,
+                "libraries": library_versions(),
             }
         )
 

@@ -1,164 +1,63 @@
-"""How a feature view is declared: once, as data that both executors read."""
+"""How a view over events is declared: once, as data that both executors read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from functools import cached_property
-from typing import Any
 
 import polars as pl
 
 from feature_store.errors import ViewInvalid
-from feature_store.transforms import RowTransform, parameters
+from feature_store.features import (
+    Aggregation,
+    Derived,
+    EventSequence,
+    Feature,
+    Measure,
+    RowExpression,
+    Source,
+    WindowAggregate,
+    microseconds,
+)
+from feature_store.libraries import library_versions
 from ledgerline.core.contracts import ColumnType, DatasetContract
 from ledgerline.core.identity import content_id
 
-SEMANTICS_VERSION = 1
+SEMANTICS_VERSION = 2
 """Raised when either executor changes what a declaration means; a golden test notices when it must be."""
 
-_MICROSECOND = timedelta(microseconds=1)
-_WHOLE_NUMBERS = frozenset({ColumnType.INTEGER, ColumnType.MINOR_UNITS, ColumnType.BOOLEAN})
-
-
-class Source(StrEnum):
-    """Where a measure is read."""
-
-    EVENTS = "events"
-    LABELS = "labels"
-
-
-class Aggregation(StrEnum):
-    """What is done with the events of a window."""
-
-    COUNT = "count"
-    SUM = "sum"
-    MEAN = "mean"
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A whole number that every event carries, summed exactly and divided only at the end.
-
-    An event whose label has not arrived by the decision contributes zero to a measure of the labels: until a dispute
-    says otherwise, a payment counts as genuine. A later label for the same event replaces the earlier one from its own
-    ``available_at`` on; of two that arrive at the same instant the greater value holds.
-
-    Attributes:
-        source: The events themselves, or their labels.
-        column: An integer, minor-unit or boolean (0 or 1) column of that source's contract.
-        divide_by: What turns the sum into the feature's unit, e.g. 100 for cents to major units.
-    """
-
-    source: Source
-    column: str
-    divide_by: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class RowExpression:
-    """A feature of the row itself.
-
-    Attributes:
-        name: The feature's name.
-        column: The column of the events' contract that it is made from.
-        transform: What is done to it.
-        description: For the reader.
-        unit: What the number counts, e.g. ``"major units"``.
-    """
-
-    name: str
-    column: str
-    transform: RowTransform
-    description: str
-    unit: str
-
-    @property
-    def integral(self) -> bool:
-        """Whether the feature is stored as Int64; otherwise Float64."""
-        return self.transform.integral
-
-    def meaning(self) -> dict[str, Any]:
-        """Return everything that changes the feature's value, as JSON values."""
-        return {"name": self.name, "column": self.column, "transform": parameters(self.transform)}
-
-
-@dataclass(frozen=True, slots=True)
-class WindowAggregate:
-    """A feature over the events of one entity in a sliding window of event time.
-
-    A row decided at ``t`` counts the events that arrived no later than itself, in arrival order and itself included,
-    and whose ``event_time`` lies in ``(t - delay - over, t - delay]``.
-
-    Attributes:
-        name: The feature's name.
-        by: The entity column whose events are counted together.
-        how: Count, sum or mean.
-        of: What is summed or averaged; None for a count. A mean divides by all events of the window, with or without a
-            label, so that it shares its denominator with the count over the same window.
-        over: Length of the window.
-        delay: How long before the decision the window ends.
-        empty: The value where the window holds no event; a mean of nothing has no other.
-        description: For the reader.
-        unit: What the number counts.
-    """
-
-    name: str
-    by: str
-    how: Aggregation
-    of: Measure | None
-    over: timedelta
-    description: str
-    unit: str
-    delay: timedelta = timedelta(0)
-    empty: float = 0.0
-
-    @property
-    def integral(self) -> bool:
-        """Whether the feature is stored as Int64; otherwise Float64."""
-        return self.how is Aggregation.COUNT
-
-    def meaning(self) -> dict[str, Any]:
-        """Return everything that changes the feature's value, as JSON values."""
-        of = self.of and {"source": self.of.source, "column": self.of.column, "divide_by": self.of.divide_by}
-        return {
-            "name": self.name,
-            "by": self.by,
-            "how": self.how,
-            "of": of,
-            "over_us": microseconds(self.over),
-            "delay_us": microseconds(self.delay),
-            "empty": self.empty,
-        }
-
-
-Feature = RowExpression | WindowAggregate
+_MEASURABLE = frozenset({ColumnType.INTEGER, ColumnType.MINOR_UNITS, ColumnType.BOOLEAN, ColumnType.NUMBER})
+_NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True)
 class FeatureView:
-    """A set of features over one stream of events and the labels that follow it.
+    """A set of features over one stream of events and, if there are any, the labels that follow it.
 
     Attributes:
         name: The view's name.
         description: One sentence.
         owner: Who answers questions about it.
         events: Contract of the events; its first key column names an event.
-        labels: Contract of the labels; the same column names the event that a label is about.
+        labels: Contract of the labels; the same column names the event that a label is about. None if there are none.
         entities: Columns of the events that windows are kept for.
         features: In the order in which models see them.
+        ttl: How old (decision less ``event_time``) the newest event that a decision sees of an entity may be: beyond
+            it, every window and sequence of that entity is null. None for no limit.
 
     Raises:
-        ViewInvalid: Two features share a name, or one names a column that its contract lacks or that has no fit type.
+        ViewInvalid: Two features share a name, or one names a column that its contract lacks or that has no fit type,
+            or contradicts itself.
     """
 
     name: str
     description: str
     owner: str
     events: DatasetContract
-    labels: DatasetContract
+    labels: DatasetContract | None
     entities: tuple[str, ...]
     features: tuple[Feature, ...]
+    ttl: timedelta | None = None
 
     def __post_init__(self) -> None:
         names = self.feature_names
@@ -170,6 +69,12 @@ class FeatureView:
             self._require(self.events, row.column, row.transform.accepts)
         for window in self.windows:
             self._check_window(window)
+        for sequence in self.sequences:
+            self._check_span(sequence)
+            self._check_measure(sequence.name, sequence.of, labels_allowed=False)
+        self._check_derived()
+        if self.ttl is not None and self.ttl <= _NO_TIME:
+            raise ViewInvalid(f"{self.name}: a TTL is a positive time")
 
     @property
     def event_id(self) -> str:
@@ -178,8 +83,8 @@ class FeatureView:
 
     @property
     def sources(self) -> tuple[DatasetContract, ...]:
-        """The events, one row of which gives a row of features, and the labels."""
-        return (self.events, self.labels)
+        """The events, one row of which gives a row of features, and the labels if there are any."""
+        return (self.events, self.labels) if self.labels else (self.events,)
 
     @property
     def row_name(self) -> tuple[str, ...]:
@@ -200,6 +105,21 @@ class FeatureView:
     def windows(self) -> tuple[WindowAggregate, ...]:
         """The features over a window."""
         return tuple(feature for feature in self.features if isinstance(feature, WindowAggregate))
+
+    @property
+    def sequences(self) -> tuple[EventSequence, ...]:
+        """The features that list an entity's newest events."""
+        return tuple(feature for feature in self.features if isinstance(feature, EventSequence))
+
+    @property
+    def looking_back(self) -> tuple[WindowAggregate | EventSequence, ...]:
+        """The features over events of an entity, windows and sequences."""
+        return (*self.windows, *self.sequences)
+
+    @property
+    def derived(self) -> tuple[Derived, ...]:
+        """The features computed from others."""
+        return tuple(feature for feature in self.features if isinstance(feature, Derived))
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -223,21 +143,33 @@ class FeatureView:
         return self._measured(Source.LABELS)
 
     @cached_property
+    def number_steps(self) -> dict[str, int]:
+        """Steps a unit of every measured column of the events that holds numbers and not whole ones."""
+        types = {column.name: column.type for column in self.events.columns}
+        return {
+            measure.column: measure.divide_by
+            for measure in self._measures
+            if measure.source is Source.EVENTS and types[measure.column] is ColumnType.NUMBER
+        }
+
+    @cached_property
     def horizon(self) -> timedelta:
         """How long after its ``event_time`` an event can still matter to a decision."""
-        return max((window.delay + window.over for window in self.windows), default=timedelta(0))
+        return max([self.ttl or _NO_TIME, *(feature.reach for feature in self.looking_back)])
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that changes a value: the declaration, its contracts and the executors' semantics."""
+        """SHA-256 over everything that changes a value: declaration, contracts, executors and their libraries."""
         return content_id(
             {
                 "view": self.name,
                 "semantics": SEMANTICS_VERSION,
                 "events": self.events.fingerprint,
-                "labels": self.labels.fingerprint,
+                "labels": self.labels and self.labels.fingerprint,
                 "entities": list(self.entities),
                 "features": [feature.meaning() for feature in self.features],
+                "ttl_us": microseconds(self.ttl) if self.ttl else None,
+                "libraries": library_versions(),
             }
         )
 
@@ -252,30 +184,62 @@ class FeatureView:
         """
         from feature_store.offline import compute  # the executor reads declarations, which therefore come first
 
-        return compute(self, sources[self.events.name], sources[self.labels.name])
+        return compute(self, sources[self.events.name], sources[self.labels.name] if self.labels else None)
 
     def _measured(self, source: Source) -> tuple[str, ...]:
-        columns = {window.of.column for window in self.windows if window.of and window.of.source is source}
-        return tuple(sorted(columns))
+        return tuple(sorted({measure.column for measure in self._measures if measure.source is source}))
+
+    @property
+    def _measures(self) -> list[Measure]:
+        return [feature.of for feature in self.looking_back if feature.of]
 
     def _check_window(self, window: WindowAggregate) -> None:
-        if window.by not in self.entities:
-            raise ViewInvalid(f"{self.name}.{window.name}: {window.by!r} is not one of the view's entities")
-        if (window.of is None) is not (window.how is Aggregation.COUNT):
-            raise ViewInvalid(f"{self.name}.{window.name}: a count takes no measure, a sum or mean takes one")
-        if window.over <= timedelta(0) or window.delay < timedelta(0):
-            raise ViewInvalid(f"{self.name}.{window.name}: a window has a positive length and no negative delay")
+        self._check_span(window)
+        how = window.how
+        if (window.of is None) is not (how is Aggregation.COUNT):
+            raise self._invalid(window.name, "a count takes no measure, every other aggregation takes one")
+        if window.lag < 0 or (window.lag and how is not Aggregation.LAST):
+            raise self._invalid(window.name, "only the last event has a lag, and it counts back from 0")
+        if (window.half_life is None) is (how is Aggregation.EW_MEAN):
+            raise self._invalid(window.name, "an exponentially weighted mean takes a half-life, nothing else does")
+        if window.half_life is not None and window.half_life <= _NO_TIME:
+            raise self._invalid(window.name, "a half-life is a positive time")
         if window.of:
-            contract = self.events if window.of.source is Source.EVENTS else self.labels
-            self._require(contract, window.of.column, _WHOLE_NUMBERS)
+            self._check_measure(window.name, window.of, labels_allowed=window.by_sums)
+
+    def _check_span(self, feature: WindowAggregate | EventSequence) -> None:
+        if feature.by not in self.entities:
+            raise self._invalid(feature.name, f"{feature.by!r} is not one of the view's entities")
+        if feature.over <= _NO_TIME or feature.delay < _NO_TIME:
+            raise self._invalid(feature.name, "a window has a positive length and no negative delay")
+        if feature.rows is not None and feature.rows < 1:
+            raise self._invalid(feature.name, "it takes at least one row")
+
+    def _check_measure(self, name: str, measure: Measure, *, labels_allowed: bool) -> None:
+        if measure.divide_by < 1:
+            raise self._invalid(name, "a measure has at least one step a unit")
+        if measure.source is Source.EVENTS:
+            self._require(self.events, measure.column, _MEASURABLE)
+            if self.number_steps.get(measure.column, measure.divide_by) != measure.divide_by:
+                raise self._invalid(name, f"all measures of {measure.column} must have the same steps a unit")
+            return
+        if self.labels is None or not labels_allowed:
+            raise self._invalid(name, "labels are counted, summed or averaged over whole windows, where there are any")
+        self._require(self.labels, measure.column, _MEASURABLE - {ColumnType.NUMBER})
+
+    def _check_derived(self) -> None:
+        known: set[str] = set()
+        for feature in self.features:
+            if isinstance(feature, Derived) and (unknown := feature.expression.names - known):
+                raise self._invalid(feature.name, f"no number is declared before it as {', '.join(sorted(unknown))}")
+            if not isinstance(feature, EventSequence):
+                known.add(feature.name)
+
+    def _invalid(self, feature: str, what: str) -> ViewInvalid:
+        return ViewInvalid(f"{self.name}.{feature}: {what}")
 
     def _require(self, contract: DatasetContract, column: str, types: frozenset[ColumnType]) -> None:
         found = {candidate.name: candidate.type for candidate in contract.columns}.get(column)
         if found not in types:
             wanted = " or ".join(sorted(types))
             raise ViewInvalid(f"{self.name}: {contract.name}.{column} must be {wanted}, and is {found or 'absent'}")
-
-
-def microseconds(duration: timedelta) -> int:
-    """Return a duration as a whole number of microseconds, exactly."""
-    return duration // _MICROSECOND

@@ -7,8 +7,9 @@ values equal the published transformation.
 
 from datetime import timedelta
 
+from feature_store.features import Aggregation, Feature, Measure, RowExpression, Source, WindowAggregate
 from feature_store.transforms import Divided, HourUntil, WeekdayFrom
-from feature_store.view import Aggregation, Feature, FeatureView, Measure, RowExpression, Source, WindowAggregate
+from feature_store.view import FeatureView
 from ledgerline.core.contracts import FRAUD_LABELS, TRANSACTIONS
 
 WINDOWS_DAYS = (1, 7, 30)
@@ -35,7 +36,6 @@ def _customer_features(days: int) -> tuple[Feature, ...]:
             name=f"customer_count_{days}d",
             by="customer_id",
             how=Aggregation.COUNT,
-            of=None,
             over=over,
             description=f"Payments of the customer in the {span}, this one included.",
             unit="payments",
@@ -46,6 +46,7 @@ def _customer_features(days: int) -> tuple[Feature, ...]:
             how=Aggregation.MEAN,
             of=_AMOUNT,
             over=over,
+            empty=0.0,
             description=f"Mean amount of those payments in the {span}.",
             unit="major units",
         ),
@@ -60,7 +61,6 @@ def _terminal_features(days: int) -> tuple[Feature, ...]:
             name=f"terminal_count_{days}d",
             by="terminal_id",
             how=Aggregation.COUNT,
-            of=None,
             over=over,
             delay=CHARGEBACK_DELAY,
             description=f"Payments at the terminal in the {span}.",
@@ -73,6 +73,7 @@ def _terminal_features(days: int) -> tuple[Feature, ...]:
             of=_FRAUD,
             over=over,
             delay=CHARGEBACK_DELAY,
+            empty=0.0,
             description=f"Share of those payments known to be fraudulent, over the {span}.",
             unit="share",
         ),

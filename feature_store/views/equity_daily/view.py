@@ -1,6 +1,7 @@
 """The view's declaration, and how its parts come together."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from feature_store.views.equity_daily.state import recent_state
 from ledgerline.core.contracts import CORPORATE_ACTIONS, MACRO_SERIES, POSTS, PRICES_DAILY
 
 _KEYS = ("symbol", "instrument", "event_time", "available_at")
+_STALE = timedelta(days=10)  # longer than any closure of an exchange: what is older is a share that no longer trades
 _EQUITY, _INDEX = "equity", "index"
 _INDEXES = 1_000  # more than there are, so that an instant and a place among them fit into one number
 _OF_THE_INDEX = ("return_1d", "return_5d", "return_20d", "volatility_20d")
@@ -74,4 +76,6 @@ EQUITY_DAILY = TableView(
     recent=recent_state,
     probe=probe,
     meaning={"sentiment": LEXICON},
+    entities=("symbol",),
+    ttl=_STALE,
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from feature_store.definition import FeatureValue
 from feature_store.online import DISORDER, OnlineFeatures
 from feature_store.view import FeatureView
 from ledgerline.core.clock import instant_text, parse_instant
@@ -14,6 +15,10 @@ from ledgerline.core.errors import LedgerlineError
 
 class OutOfSpan(LedgerlineError):
     """A payment lies so far before or after the others that its features would be silently wrong."""
+
+
+class NotANumber(LedgerlineError):
+    """A view has a feature that is null for this payment, or a sequence."""
 
 
 class LiveFeatures:
@@ -48,7 +53,7 @@ class LiveFeatures:
         """
         row = _row(event)
         self._check_span(row["event_time"])
-        return self._online.vector(row)
+        return {name: _number(name, value) for name, value in self._online.vector(row).items()}
 
     def observe(self, event: Mapping[str, Any]) -> None:
         """Remember a payment that was decided on."""
@@ -69,6 +74,12 @@ class LiveFeatures:
                 f"{instant_text(event_time)} is more than {self._view.horizon} after the newest payment known "
                 f"({instant_text(self.newest)}); no history would count; deploy a model with newer features"
             )
+
+
+def _number(name: str, value: FeatureValue) -> float:
+    if not isinstance(value, (int, float)):
+        raise NotANumber(f"feature {name} is {value!r}; a scoring job's models read numbers alone")
+    return value
 
 
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_store.features import Aggregation, Measure, RowExpression, Source, WindowAggregate
 from feature_store.lookahead import leaks
 from feature_store.offline import compute
 from feature_store.online import OnlineFeatures, recent_events
 from feature_store.transforms import Divided, HourUntil, WeekdayFrom
-from feature_store.view import Aggregation, FeatureView, Measure, RowExpression, Source, WindowAggregate
+from feature_store.view import FeatureView
 from ledgerline.core.contracts import FRAUD_LABELS, TRANSACTIONS
 
 START = datetime(2024, 2, 27, tzinfo=UTC)

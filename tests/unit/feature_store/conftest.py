@@ -7,9 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from feature_store.features import Aggregation, Measure, RowExpression, Source, WindowAggregate
 from feature_store.offline import compute
 from feature_store.transforms import Divided
-from feature_store.view import Aggregation, FeatureView, Measure, RowExpression, Source, WindowAggregate
+from feature_store.view import FeatureView
 from ledgerline.core.contracts import FRAUD_LABELS, TRANSACTIONS
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -31,6 +32,7 @@ def view() -> FeatureView:
             of=of,
             over=timedelta(minutes=10),
             delay=timedelta(minutes=delay),
+            empty=0.0,
             description="",
             unit="",
         )

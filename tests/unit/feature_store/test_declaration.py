@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 
 from feature_store.errors import UnknownView, ViewInvalid
+from feature_store.features import Aggregation, Measure, RowExpression, Source
 from feature_store.offline import compute
 from feature_store.transforms import Divided, HourUntil, WeekdayFrom
-from feature_store.view import Aggregation, Measure, RowExpression, Source
 from feature_store.views import view_named
 from feature_store.views.card_spending import CARD_SPENDING
 from ledgerline.core.identity import sha256_bytes
 
-FINGERPRINT = "05b13f33aa81b5165918c07b2dcd048d704323983560fcf7656a135f3e1e43f3"
+FINGERPRINT = "3e555e454251a8c9eb2bf4706abb5359d44674fea92ea4f45f956a537f84fe4f"
 PINNED_VALUES = "6b92addd05d2fb2a65ca8c7d46d4da2447e360a3675cb8777efb58d52b9462b1"
 
 

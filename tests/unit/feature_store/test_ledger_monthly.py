@@ -14,7 +14,7 @@ from feature_store.views.ledger_monthly import LEDGER_MONTHLY
 from ledgerline.core.contracts import LEDGER
 from ledgerline.core.identity import sha256_bytes
 
-FINGERPRINT = "2aa426b726bc6102d7a2bd7d1701f9e2f86f4e21cefcf3922b64b7a0a33b3382"
+FINGERPRINT = "f3634112914920b8032ce41b44b15f937d7e8b011ccd10f2b3b52113fb45de7c"
 PINNED_VALUES = "f8a3268deaf5747908e834b70050ac8b22a0f19b4e7d166f80c8034394781655"
 
 

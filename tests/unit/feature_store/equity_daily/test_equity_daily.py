@@ -9,7 +9,7 @@ from feature_store.lookahead import leaks
 from feature_store.views.equity_daily import EQUITY_DAILY, recent_state
 from feature_store.views.equity_daily.bars import LOOKBACK
 
-FINGERPRINT = "8ab7a57a9d8c9a48270d7fe7d526a3b21ecb9371614e722dc883ca6c079fd051"
+FINGERPRINT = "6761d885759df2ff4b43cbb493b503265a4704c7915a4dfa9ea31227e070d5aa"
 PINNED_VALUES = {
     "return_1d": (-93.55430632153686, 5),
     "return_2d": (-138.3405157697843, 11),
