@@ -8,8 +8,9 @@ there are.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from feature_store.compiling import compiled
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -17,7 +18,7 @@ Floats = NDArray[np.float64]
 COUNT, SUM, MEAN, MIN, MAX, STD, LAST, EW_MEAN = range(8)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def grouped(codes, groups):  # type: ignore[no-untyped-def]
     """Return the positions of every group one after the other, ascending within each, and where each group begins."""
     begins = np.zeros(groups + 1, np.int64)
@@ -34,7 +35,7 @@ def grouped(codes, groups):  # type: ignore[no-untyped-def]
     return order, begins
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _first_at_least(keys, size, near, target):  # type: ignore[no-untyped-def]
     """Return the first place of ``keys[:size]``, ascending, that holds ``target`` or more; a guess is tried first."""
     if near < size and keys[near] < target:
@@ -62,7 +63,7 @@ def _first_at_least(keys, size, near, target):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_up(  # type: ignore[no-untyped-def]
     first, last, begins, position, since, delay, until, reach, values, decision_begins, at, limit, totals
 ):
@@ -112,7 +113,7 @@ def add_up(  # type: ignore[no-untyped-def]
                 steps[place, column] += steps[place - 1, column]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def finish(first, last, decisions, decision_begins, counts, totals, how, divide_by, empty, found):  # type: ignore[no-untyped-def]
     """Turn counts and sums into a window of every decision.
 
@@ -141,7 +142,7 @@ def finish(first, last, decisions, decision_begins, counts, totals, how, divide_
         found[decisions[index]] = value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _in_event_order(times):  # type: ignore[no-untyped-def]
     """Return the places of events ordered by time; of one time, as they arrived."""
     for place in range(1, times.size):
@@ -150,7 +151,7 @@ def _in_event_order(times):  # type: ignore[no-untyped-def]
     return np.arange(times.size)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def look_back(  # type: ignore[no-untyped-def]
     first, last, events, begins, happened, values, decisions, decision_begins, at, limit,
     how, delay, reach, rows, lag, half_life, divide_by, empty, found,
@@ -235,7 +236,7 @@ def look_back(  # type: ignore[no-untyped-def]
             found[decisions[index]] = value_found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def list_back(  # type: ignore[no-untyped-def]
     first, last, events, begins, happened, values, decisions, decision_begins, at, limit,
     delay, reach, divide_by, found,
@@ -262,7 +263,7 @@ def list_back(  # type: ignore[no-untyped-def]
                 place -= 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def newest_seen(first, last, events, begins, happened, decisions, decision_begins, at, limit, found):  # type: ignore[no-untyped-def]
     """Find ``event_time`` of the newest event that each decision sees; where there is none, ``found`` stays as it is.
 

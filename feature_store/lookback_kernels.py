@@ -16,6 +16,8 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
+from feature_store.compiling import compiled_for
+
 Values = NDArray[np.float64]
 Positions = NDArray[np.int64]
 
@@ -23,22 +25,6 @@ READ_VALUES = types.Array(types.float64, 1, "C", readonly=True)
 READ_POSITIONS = types.Array(types.int64, 1, "C", readonly=True)
 
 _BLOCK = 1024
-
-
-def compiled(signature: Any, loop: Callable[..., Any]) -> Any:
-    """Compile a function for one signature, without the interpreter's lock held while it runs.
-
-    The machine code is kept beside the source, or in the user's cache folder where that cannot be written; where
-    neither can, every process compiles again.
-    """
-    kernel = njit(nogil=True, error_model="numpy")(loop)
-    try:
-        kernel.enable_caching()
-    except RuntimeError:  # numba found no folder that it may write to
-        kernel = njit(nogil=True, error_model="numpy")(loop)
-    kernel.compile(signature)
-    kernel.disable_compile()  # else arrays that may be written to are compiled for once more
-    return kernel
 
 
 def _mean(values: Values, position: Positions, rows: int) -> Values:
@@ -195,11 +181,13 @@ _ROWS = types.int64
 _FOUND = types.float64[::1]
 _mean_of = njit(nogil=True, error_model="numpy")(_mean)
 
-mean: Callable[[Values, Positions, int], Values] = compiled(_FOUND(READ_VALUES, READ_POSITIONS, _ROWS), _mean)
-deviation: Callable[[Values, Positions, int], Values] = compiled(_FOUND(READ_VALUES, READ_POSITIONS, _ROWS), _deviation)
-highest: Callable[[Values, Positions, int, int], Values] = compiled(
+mean: Callable[[Values, Positions, int], Values] = compiled_for(_FOUND(READ_VALUES, READ_POSITIONS, _ROWS), _mean)
+deviation: Callable[[Values, Positions, int], Values] = compiled_for(
+    _FOUND(READ_VALUES, READ_POSITIONS, _ROWS), _deviation
+)
+highest: Callable[[Values, Positions, int, int], Values] = compiled_for(
     _FOUND(READ_VALUES, READ_POSITIONS, _ROWS, _ROWS), _highest
 )
-weighted: Callable[[Values, Positions, Values, int], Values] = compiled(
+weighted: Callable[[Values, Positions, Values, int], Values] = compiled_for(
     _FOUND(READ_VALUES, READ_POSITIONS, READ_VALUES, _ROWS), _weighted
 )

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
-from feature_store.lookback_kernels import READ_POSITIONS, READ_VALUES, Positions, Values, compiled
+from feature_store.compiling import compiled, compiled_for
+from feature_store.lookback_kernels import READ_POSITIONS, READ_VALUES, Positions, Values
 
 
 def _profiles(
@@ -48,7 +49,7 @@ def _profiles(
     return found
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _range(high: Values, low: Values) -> Any:
     """Return the lowest low and the highest high; NaN for both where one is not known."""
     bottom, top = low[0], high[0]
@@ -59,7 +60,7 @@ def _range(high: Values, low: Values) -> Any:
     return bottom, top
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _spread(traded: Values, high: Values, low: Values, volume: Values, bottom: float, width: float) -> None:
     """Set each bin's volume: every bar's is spread evenly over the prices from its low to its high."""
     traded[:] = 0.0
@@ -74,7 +75,7 @@ def _spread(traded: Values, high: Values, low: Values, volume: Values, bottom: f
             traded[step] += density * max(0.0, covered)
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _bin(price: float, bottom: float, width: float, bins: int) -> Any:
     """Return the bin that a price lies in: the upper one on a border, the last one at the top."""
     if width <= 0.0:
@@ -82,7 +83,7 @@ def _bin(price: float, bottom: float, width: float, bins: int) -> Any:
     return int(max(0.0, min(bins - 1.0, np.floor((price - bottom) / width))))
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _sum(traded: Values) -> Any:
     total = 0.0
     for step in range(traded.size):
@@ -90,7 +91,7 @@ def _sum(traded: Values) -> Any:
     return total
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _busiest(traded: Values) -> Any:
     """Return the bin of most volume; of several that nearest to the middle, of two as near the lower."""
     busiest = 0
@@ -101,7 +102,7 @@ def _busiest(traded: Values) -> Any:
     return busiest
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _value_area(traded: Values, control: int, wanted: float) -> Any:
     """Return the lowest and the highest bin of the value area, grown from the point of control two bins at a time."""
     lowest = highest = control
@@ -117,7 +118,7 @@ def _value_area(traded: Values, control: int, wanted: float) -> Any:
     return lowest, highest
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _below(traded: Values, price: float, bottom: float, width: float) -> Any:
     """Return the volume below a price, of the price's own bin in part; NaN where all prices are one."""
     if width <= 0.0 or np.isnan(price):
@@ -127,7 +128,7 @@ def _below(traded: Values, price: float, bottom: float, width: float) -> Any:
     return _sum(traded[:own]) + share * traded[own]
 
 
-profiles: Callable[[Values, Values, Values, Values, Positions, int, int, float], NDArray[np.float64]] = compiled(
+profiles: Callable[[Values, Values, Values, Values, Positions, int, int, float], NDArray[np.float64]] = compiled_for(
     types.float64[:, ::1](*(READ_VALUES,) * 4, READ_POSITIONS, types.int64, types.int64, types.float64),
     _profiles,
 )

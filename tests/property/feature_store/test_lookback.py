@@ -6,9 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numba import types
 
+from feature_store.compiling import compiled_for
 from feature_store.errors import LookbackInvalid
 from feature_store.lookback import Lookback, ratio
-from feature_store.lookback_kernels import compiled
 
 LONG = (1500, 1, 2100, 0, 30)  # longer than the blocks in which the loops go through a history
 
@@ -136,4 +136,4 @@ def test_loop_whose_machine_code_can_be_kept_nowhere_is_compiled_all_the_same():
     written: dict = {}
     exec("def twice(number): return 2 * number", written)  # noqa: S102  # without a file there is no folder beside it
 
-    assert compiled(types.int64(types.int64), written["twice"])(21) == 42
+    assert compiled_for(types.int64(types.int64), written["twice"])(21) == 42
