@@ -143,12 +143,40 @@ def finish(first, last, decisions, decision_begins, counts, totals, how, divide_
 
 
 @compiled
+def _ascends(times):  # type: ignore[no-untyped-def]
+    for place in range(1, times.size):  # noqa: SIM110  # numba compiles no generators
+        if times[place] < times[place - 1]:
+            return False
+    return True
+
+
+@compiled
 def _in_event_order(times):  # type: ignore[no-untyped-def]
     """Return the places of events ordered by time; of one time, as they arrived."""
-    for place in range(1, times.size):
-        if times[place] < times[place - 1]:
-            return np.argsort(times, kind="mergesort")
-    return np.arange(times.size)
+    return np.arange(times.size) if _ascends(times) else np.argsort(times, kind="mergesort")
+
+
+@compiled
+def _extremes(  # type: ignore[no-untyped-def]
+    times, events, values, decisions, at, limit, sign, delay, reach, divide_by, empty, found
+):
+    """Find the least (``sign`` 1) or greatest (-1) value of every window of one entity whose events came in order.
+
+    Windows then only move forward: what a later and better value follows will not be needed again. So each event is
+    looked at once, however many a window holds.
+    """
+    queue = np.empty(times.size, np.int64)
+    first = last = seen = 0
+    for index in range(at.size):
+        while seen < times.size and times[seen] <= at[index] - delay and events[seen] <= limit[index]:
+            while last > first and sign * values[queue[last - 1]] >= sign * values[seen]:
+                last -= 1
+            queue[last] = seen
+            last += 1
+            seen += 1
+        while last > first and times[queue[first]] <= at[index] - reach:
+            first += 1
+        found[decisions[index]] = values[queue[first]] / divide_by if last > first else empty
 
 
 @compiled
@@ -181,6 +209,13 @@ def look_back(  # type: ignore[no-untyped-def]
     """
     for entity in range(first, last):
         start, stop = begins[entity], begins[entity + 1]
+        if how in (MIN, MAX) and rows >= stop - start and _ascends(happened[start:stop]):
+            begin, end = decision_begins[entity], decision_begins[entity + 1]
+            _extremes(
+                happened[start:stop], events[start:stop], values[start:stop], decisions[begin:end], at[begin:end],
+                limit[begin:end], 1 if how == MIN else -1, delay, reach, divide_by, empty, found,
+            )  # fmt: skip
+            continue
         order = _in_event_order(happened[start:stop])
         times = happened[start:stop][order]
         near = 0

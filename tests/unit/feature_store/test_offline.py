@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from feature_store.errors import SourceInvalid
+from feature_store.features import Aggregation
 from feature_store.offline import compute
 
 START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -188,3 +189,38 @@ def test_history_worked_on_by_every_core_is_that_of_each_customer_alone(view):
     for customer in ("c0", "c39"):
         alone = compute(of_customers, transactions.filter(pl.col("customer_id") == customer))
         assert whole.filter(pl.col("customer_id") == customer).equals(alone)
+
+
+@pytest.mark.parametrize("late", [0, 3], ids=["in order", "out of order"])
+@pytest.mark.parametrize("how", [Aggregation.MIN, Aggregation.MAX])
+def test_extremes_of_a_busy_customer_are_those_of_each_window(view, how, late):
+    generator = np.random.default_rng(3)
+    rows = 400
+    minutes = np.sort(generator.integers(0, 300, rows))
+    arrived = minutes + generator.integers(0, late + 1, rows)
+    amounts = generator.integers(-500, 500, rows)
+    transactions = pl.DataFrame(
+        {
+            "transaction_id": [str(number) for number in range(rows)],
+            "customer_id": "c",
+            "terminal_id": "t",
+            "amount_minor": amounts,
+            "event_time": pl.Series(minutes * 60_000_000 + START).cast(pl.Datetime("us", "UTC")),
+            "available_at": pl.Series(arrived * 60_000_000 + START).cast(pl.Datetime("us", "UTC")),
+        }
+    )
+    window = replace(view.windows[1], name="extreme", how=how)
+
+    found = compute(replace(view, features=(window,)), transactions)
+
+    order = np.lexsort((np.arange(rows), arrived))
+    best = min if how is Aggregation.MIN else max
+    expected = [
+        best(
+            amounts[other] / 100
+            for other in order[: position + 1]
+            if arrived[row] - 10 < minutes[other] <= arrived[row]
+        )
+        for position, row in enumerate(order)
+    ]
+    assert found["extreme"].to_list() == expected
