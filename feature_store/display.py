@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-_WIDEST = 72  # characters of a cell's text; the HTML shows all of it
+_WIDEST = 100  # characters of a cell's text; the HTML shows all of it
 _GAP = "  "
 
 
