@@ -17,8 +17,8 @@ DuckDB and Feast run in an environment of their own, made of `benchmarks/peers/f
 by uv, which asks a package index; where that fails they are left out, and the last line says so.
 
 The last line is JSON: wall_s, peak_mb, rows_lost of the first case and ttl_wall_s, ttl_peak_mb, ttl_rows_lost of the
-second; as ratios the peer's time over ours, feast_duckdb and feast_default, and ours over the better of DuckDB and
-polars, best_direct (time) and best_direct_memory (of the same engine), each also with ttl_ before.
+second; as ratios the peer's time over ours, feast_duckdb and feast_default, and ours over that of DuckDB or polars,
+best_direct over the lesser time and best_direct_memory over the lesser memory; each also with ttl_ before.
 """
 
 import argparse
@@ -313,9 +313,8 @@ def ratios(case: Case, results: dict[str, dict[str, float]]) -> dict[str, float]
     }
     direct = [results[engine] for engine in DIRECT if engine in results]
     if direct:
-        best = min(direct, key=lambda result: result["wall_s"])
-        found[f"{case.name}best_direct"] = ours["wall_s"] / best["wall_s"]
-        found[f"{case.name}best_direct_memory"] = ours["peak_mb"] / best["peak_mb"]
+        for ratio, figure in (("best_direct", "wall_s"), ("best_direct_memory", "peak_mb")):
+            found[f"{case.name}{ratio}"] = ours[figure] / min(result[figure] for result in direct)
     return found
 
 

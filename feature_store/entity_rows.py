@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store import kernels
-from feature_store.features import Aggregation, WindowAggregate
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,6 +35,7 @@ class EntityRows:
             self._decisions, self._decision_begins = self._events, self._event_begins
         else:
             self._decisions, self._decision_begins = kernels.grouped(decided, self._entities)
+        self._when = happened
         self._happened = happened[self._events]
         self._at = at[self._decisions]
         self._limit = limit[self._decisions]
@@ -48,11 +48,11 @@ class EntityRows:
             reach: Microseconds before it at which it begins, exclusive.
             values: Whole numbers of each event, in arrival order.
         """
-        contributed = np.ones((self._events.size, 1 + len(values)), np.int64)
-        for column, each in enumerate(values):
-            contributed[:, 1 + column] = each[self._events]
-        since, until = self._happened + delay, self._happened + reach
-        return self._added_up(self._events, self._event_begins, since, until, contributed)
+        contributed = np.empty((len(values), self._events.size), np.int64)
+        for row, each in enumerate(values):
+            np.take(each, self._events, out=contributed[row])
+        when = self._happened, delay, self._happened, reach
+        return self._added_up(self._events, self._event_begins, when, contributed)
 
     def label_totals(
         self, delay: int, reach: int, events: Integers, known: tuple[Integers, Integers], values: Integers
@@ -68,23 +68,15 @@ class EntityRows:
         """
         order, begins = kernels.grouped(self._codes[events], self._entities)
         positions = events[order]
-        happened = np.empty_like(self._happened)
-        happened[self._events] = self._happened
-        since = np.maximum(happened[positions] + delay, known[0][order])
-        until = np.minimum(happened[positions] + reach, known[1][order])
-        return self._added_up(positions, begins, since, until, values[order].reshape(-1, 1))[:, 0]
+        since = np.maximum(self._when[positions] + delay, known[0][order])
+        until = np.minimum(self._when[positions] + reach, known[1][order])
+        return self._added_up(positions, begins, (since, 0, until, 0), values[order].reshape(1, -1))[:, 1]
 
-    def in_order(self, count: Integers, total: Integers | None, window: WindowAggregate) -> Floats:
-        """Return a window of every decision, in their order, from its count and its sum in the order of entities."""
-        if total is None:
-            value = count.astype(np.float64)
-        else:
-            of = window.of.divide_by if window.of else 1
-            value = total / np.maximum(count, 1) if window.how is Aggregation.MEAN else total.astype(np.float64)
-            value /= of
-            value[count == 0] = np.nan if window.empty is None else window.empty
-        found = np.empty(value.size)
-        found[self._decisions] = value
+    def in_order(self, counts: Integers, totals: Integers, how: int, divide_by: int, empty: float) -> Floats:
+        """Return a window of every decision, in their order, from counts and sums in the order of entities."""
+        found = np.empty(self._decisions.size)
+        of_decisions = self._decisions, self._decision_begins, counts, totals, how, divide_by, empty
+        self._in_ranges(lambda first, last: kernels.finish(first, last, *of_decisions, found))
         return found
 
     def look_back(
@@ -126,10 +118,10 @@ class EntityRows:
         return newest
 
     def _added_up(
-        self, positions: Integers, begins: Integers, since: Integers, until: Integers, values: Integers
+        self, positions: Integers, begins: Integers, when: tuple[Integers, int, Integers, int], values: Integers
     ) -> Integers:
-        totals = np.zeros((self._decisions.size, values.shape[1]), np.int64)
-        contributions = begins, positions, since, until, values
+        totals = np.zeros((self._decisions.size, 1 + values.shape[0]), np.int64)
+        contributions = begins, positions, *when, values
         of_decisions = self._decision_begins, self._at, self._limit
         self._in_ranges(lambda first, last: kernels.add_up(first, last, *contributions, *of_decisions, totals))
         return totals

@@ -23,6 +23,14 @@ class SourceInvalid(FeatureStoreError):
     """Rows given to an executor lack what the view's source contract promises."""
 
 
+class IndicatorInvalid(FeatureStoreError):
+    """An indicator was asked for with numbers that define none."""
+
+
+class LookbackInvalid(FeatureStoreError):
+    """Values that are read back in do not belong to the rows of the histories."""
+
+
 class GitFailed(FeatureStoreError):
     """A git command failed."""
 

@@ -8,8 +8,9 @@ there are.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from feature_store.compiling import compiled
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -17,7 +18,7 @@ Floats = NDArray[np.float64]
 COUNT, SUM, MEAN, MIN, MAX, STD, LAST, EW_MEAN = range(8)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def grouped(codes, groups):  # type: ignore[no-untyped-def]
     """Return the positions of every group one after the other, ascending within each, and where each group begins."""
     begins = np.zeros(groups + 1, np.int64)
@@ -34,7 +35,7 @@ def grouped(codes, groups):  # type: ignore[no-untyped-def]
     return order, begins
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _first_at_least(keys, size, near, target):  # type: ignore[no-untyped-def]
     """Return the first place of ``keys[:size]``, ascending, that holds ``target`` or more; a guess is tried first."""
     if near < size and keys[near] < target:
@@ -62,14 +63,14 @@ def _first_at_least(keys, size, near, target):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_up(  # type: ignore[no-untyped-def]
-    first, last, begins, position, since, until, values, decision_begins, at, limit, totals
+    first, last, begins, position, since, delay, until, reach, values, decision_begins, at, limit, totals
 ):
-    """Add what events contribute to the windows of their entity's decisions.
+    """Add up what the windows of every decision hold: how many events, and the sums of their values.
 
-    An event counts from the first decision that sees it and is made at ``since`` or later, to the last made before
-    ``until``. Adding at the first, taking away after the last and summing up gives every window, exactly.
+    An event counts from the first decision that sees it and is made at ``since + delay`` or later, to the last made
+    before ``until + reach``. Adding at the first, taking away after the last and summing up is exact.
 
     Args:
         first: First entity to work on.
@@ -77,14 +78,16 @@ def add_up(  # type: ignore[no-untyped-def]
         begins: Where each entity's contributions begin.
         position: Grouped; the position of each contribution's event.
         since: Grouped; microseconds since 1970.
+        delay: Microseconds.
         until: Grouped; microseconds since 1970.
-        values: Grouped; what each contributes, one column a total.
+        reach: Microseconds.
+        values: Grouped; what each contributes, one row a sum.
         decision_begins: Where each entity's decisions begin.
         at: Grouped; when each decision was made, ascending within an entity.
         limit: Grouped; the last position that each sees, ascending within an entity.
-        totals: Grouped like the decisions, one column a total, zero at first; written.
+        totals: Grouped like the decisions: one column for the count and one for each sum, zero at first; written.
     """
-    width = values.shape[1]
+    width = values.shape[0]
     for entity in range(first, last):
         begin, end_of = decision_begins[entity], decision_begins[entity + 1]
         size = end_of - begin
@@ -94,30 +97,89 @@ def add_up(  # type: ignore[no-untyped-def]
         start = end = seen = 0
         for event in range(begins[entity], begins[entity + 1]):
             seen = _first_at_least(limits, size, seen, position[event])
-            start = _first_at_least(times, size, start, since[event])
-            end = _first_at_least(times, size, end, until[event])
+            start = _first_at_least(times, size, start, since[event] + delay)
+            end = _first_at_least(times, size, end, until[event] + reach)
             enters = max(start, seen)
             if end > enters:
+                steps[enters, 0] += 1
                 for column in range(width):
-                    steps[enters, column] += values[event, column]
+                    steps[enters, 1 + column] += values[column, event]
                 if end < size:
+                    steps[end, 0] -= 1
                     for column in range(width):
-                        steps[end, column] -= values[event, column]
+                        steps[end, 1 + column] -= values[column, event]
         for place in range(1, size):
-            for column in range(width):
+            for column in range(width + 1):
                 steps[place, column] += steps[place - 1, column]
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def finish(first, last, decisions, decision_begins, counts, totals, how, divide_by, empty, found):  # type: ignore[no-untyped-def]
+    """Turn counts and sums into a window of every decision.
+
+    Args:
+        first: First entity to work on.
+        last: One behind the last.
+        decisions: Grouped; the numbers of the decisions.
+        decision_begins: Where each entity's decisions begin.
+        counts: Grouped; how many events the window holds.
+        totals: Grouped; the sum of their values.
+        how: ``COUNT``, ``SUM`` or ``MEAN``.
+        divide_by: Steps a unit.
+        empty: The value of an empty window.
+        found: One value a decision by its number; written.
+    """
+    for index in range(decision_begins[first], decision_begins[last]):
+        count = counts[index]
+        if how == COUNT:
+            value = float(count)
+        elif count == 0:
+            value = empty
+        elif how == SUM:
+            value = totals[index] / divide_by
+        else:
+            value = totals[index] / count / divide_by
+        found[decisions[index]] = value
+
+
+@compiled
+def _ascends(times):  # type: ignore[no-untyped-def]
+    for place in range(1, times.size):  # noqa: SIM110  # numba compiles no generators
+        if times[place] < times[place - 1]:
+            return False
+    return True
+
+
+@compiled
 def _in_event_order(times):  # type: ignore[no-untyped-def]
     """Return the places of events ordered by time; of one time, as they arrived."""
-    for place in range(1, times.size):
-        if times[place] < times[place - 1]:
-            return np.argsort(times, kind="mergesort")
-    return np.arange(times.size)
+    return np.arange(times.size) if _ascends(times) else np.argsort(times, kind="mergesort")
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def _extremes(  # type: ignore[no-untyped-def]
+    times, events, values, decisions, at, limit, sign, delay, reach, divide_by, empty, found
+):
+    """Find the least (``sign`` 1) or greatest (-1) value of every window of one entity whose events came in order.
+
+    Windows then only move forward: what a later and better value follows will not be needed again. So each event is
+    looked at once, however many a window holds.
+    """
+    queue = np.empty(times.size, np.int64)
+    first = last = seen = 0
+    for index in range(at.size):
+        while seen < times.size and times[seen] <= at[index] - delay and events[seen] <= limit[index]:
+            while last > first and sign * values[queue[last - 1]] >= sign * values[seen]:
+                last -= 1
+            queue[last] = seen
+            last += 1
+            seen += 1
+        while last > first and times[queue[first]] <= at[index] - reach:
+            first += 1
+        found[decisions[index]] = values[queue[first]] / divide_by if last > first else empty
+
+
+@compiled
 def look_back(  # type: ignore[no-untyped-def]
     first, last, events, begins, happened, values, decisions, decision_begins, at, limit,
     how, delay, reach, rows, lag, half_life, divide_by, empty, found,
@@ -147,6 +209,13 @@ def look_back(  # type: ignore[no-untyped-def]
     """
     for entity in range(first, last):
         start, stop = begins[entity], begins[entity + 1]
+        if how in (MIN, MAX) and rows >= stop - start and _ascends(happened[start:stop]):
+            begin, end = decision_begins[entity], decision_begins[entity + 1]
+            _extremes(
+                happened[start:stop], events[start:stop], values[start:stop], decisions[begin:end], at[begin:end],
+                limit[begin:end], 1 if how == MIN else -1, delay, reach, divide_by, empty, found,
+            )  # fmt: skip
+            continue
         order = _in_event_order(happened[start:stop])
         times = happened[start:stop][order]
         near = 0
@@ -202,7 +271,7 @@ def look_back(  # type: ignore[no-untyped-def]
             found[decisions[index]] = value_found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def list_back(  # type: ignore[no-untyped-def]
     first, last, events, begins, happened, values, decisions, decision_begins, at, limit,
     delay, reach, divide_by, found,
@@ -229,7 +298,7 @@ def list_back(  # type: ignore[no-untyped-def]
                 place -= 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def newest_seen(first, last, events, begins, happened, decisions, decision_begins, at, limit, found):  # type: ignore[no-untyped-def]
     """Find ``event_time`` of the newest event that each decision sees; where there is none, ``found`` stays as it is.
 

@@ -3,16 +3,18 @@
 Every value depends on at most so many rows before its own, whatever lies before those. That is so for averages with
 exponential weights too: they are cut off and normalised, not carried on from the first row ever. So a live job that
 holds the recent past gets the very same value as the whole history gives, to the last bit: sums are added up lag by lag
-in one order, never as differences of running totals.
+in one order, never as differences of running totals. The loops are compiled (:mod:`feature_store.lookback_kernels`),
+and loaded by whoever first calls one: a job that looks back nowhere pays nothing.
 
 Values are Float64 arrays in the order of the histories; NaN where too little is known.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from feature_store.errors import LookbackInvalid
 
 Values = NDArray[np.float64]
 
@@ -42,26 +44,25 @@ class Lookback:
 
     def mean(self, values: Values, rows: int) -> Values:
         """Return the mean of the last ``rows`` values, this one included."""
-        total = np.zeros(values.size)
-        for earlier in self._lags(values, rows):
-            total += earlier
-        return total / rows
+        from feature_store import lookback_kernels
+
+        return lookback_kernels.mean(self.read(values), self.positions, rows)
 
     def deviation(self, values: Values, rows: int) -> Values:
         """Return the population standard deviation of the last ``rows`` values."""
-        mean = self.mean(values, rows)
-        total = np.zeros(values.size)
-        for earlier in self._lags(values, rows):
-            total += (earlier - mean) ** 2
-        return np.sqrt(total / rows)
+        from feature_store import lookback_kernels
+
+        return lookback_kernels.deviation(self.read(values), self.positions, rows)
 
     def highest(self, values: Values, rows: int, *, least: int) -> Values:
-        """Return the greatest of the last ``rows`` values, or of those there are if they are at least ``least``."""
-        return self._extreme(values, rows, least, np.fmax)
+        """Return the greatest of the last ``rows`` values, or of those there are if the rows are at least ``least``."""
+        from feature_store import lookback_kernels
+
+        return lookback_kernels.highest(self.read(values), self.positions, rows, least)
 
     def lowest(self, values: Values, rows: int, *, least: int) -> Values:
-        """Return the smallest of the last ``rows`` values, or of those there are if they are at least ``least``."""
-        return self._extreme(values, rows, least, np.fmin)
+        """Return the smallest of the last ``rows`` values, or of those there are if the rows are at least ``least``."""
+        return -self.highest(-values, rows, least=least)
 
     def weighted(self, values: Values, *, decay: float, rows: int, least: int) -> Values:
         """Return the mean with weights 1, ``decay``, ``decay``², … over the last ``rows`` values.
@@ -72,31 +73,29 @@ class Lookback:
             values: What is averaged.
             decay: How much less a row weighs than the next, between 0 and 1.
             rows: Where the weights are cut off.
-            least: How many values there must be.
+            least: How many values there must be, the row's own among them.
         """
-        total, weights = np.zeros(values.size), np.zeros(values.size)
-        known = np.zeros(values.size, dtype=np.int64)
-        present = ~np.isnan(values)
-        held, marks = np.where(present, values, 0.0), present.astype(np.float64)
-        for lag in range(min(rows, int(self.position.max(initial=-1)) + 1)):
-            within = self.position[lag:] >= lag
-            end = values.size - lag
-            weight = decay**lag * within
-            total[lag:] += weight * held[:end]
-            weights[lag:] += weight * marks[:end]
-            known[lag:] += within & present[:end]
-        enough = (known >= least) & present
-        return np.where(enough, ratio(total, weights), np.nan)
+        from feature_store import lookback_kernels
 
-    def _extreme(self, values: Values, rows: int, least: int, better: np.ufunc) -> Values:
-        found = values.copy()
-        for lag in range(1, min(rows, int(self.position.max(initial=-1)) + 1)):
-            earlier = np.where(self.position[lag:] >= lag, values[: values.size - lag], np.nan)
-            found[lag:] = better(found[lag:], earlier)
-        return np.where(self.position + 1 >= least, found, np.nan)
+        weights = np.array([decay**lag for lag in range(rows)], np.float64)
+        return lookback_kernels.weighted(self.read(values), self.positions, weights, least)
 
-    def _lags(self, values: Values, rows: int) -> Iterator[Values]:
-        return (self.lag(values, lag) for lag in range(rows))
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """The positions as compiled loops read them: in one piece."""
+        return np.ascontiguousarray(self.position, np.int64)
+
+    def read(self, values: Values) -> Values:
+        """Return values as compiled loops read them: in one piece, one a row.
+
+        Raises:
+            LookbackInvalid: There is not one value a row; a compiled loop would read beyond the end.
+        """
+        if values.shape != self.position.shape:
+            raise LookbackInvalid(
+                f"values of shape {values.shape} beside histories of {self.position.size:,} rows: give one value a row"
+            )
+        return np.ascontiguousarray(values, np.float64)
 
 
 def ratio(above: Values, below: Values) -> Values:

@@ -267,7 +267,6 @@ def _sums(rows: EntityRows, history: _History, windows: list[WindowAggregate]) -
         measures = list(dict.fromkeys(window.of for window in alike if window.of))
         events = {measure.column for measure in measures if measure.source is Source.EVENTS}
         totals = rows.totals(*span, [history.steps(column) for column in sorted(events)])
-        count = totals[:, 0]
         by_column = {column: totals[:, 1 + place] for place, column in enumerate(sorted(events))}
         labelled = {
             measure.column: _label_total(rows, history, span, measure)
@@ -275,10 +274,11 @@ def _sums(rows: EntityRows, history: _History, windows: list[WindowAggregate]) -
             if measure.source is Source.LABELS
         }
         for window in alike:
-            total = None
+            total = totals[:, 0]
             if window.of:
                 total = (labelled if window.of.source is Source.LABELS else by_column)[window.of.column]
-            found[window.name] = rows.in_order(count, total, window)
+            divide_by, empty = _steps_and_empty(window)
+            found[window.name] = rows.in_order(totals[:, 0], total, _KERNELS[window.how], divide_by, empty)
     return found
 
 
@@ -290,6 +290,7 @@ def _label_total(rows: EntityRows, history: _History, span: tuple[int, int], mea
 
 def _looked_back(rows: EntityRows, history: _History, window: WindowAggregate) -> Floats:
     values = history.steps(window.of.column) if window.of else np.zeros(history.happened.size, np.int64)
+    divide_by, empty = _steps_and_empty(window)
     return rows.look_back(
         values,
         how=_KERNELS[window.how],
@@ -297,9 +298,13 @@ def _looked_back(rows: EntityRows, history: _History, window: WindowAggregate) -
         rows=window.rows or _NEVER,
         lag=window.lag,
         half_life=microseconds(window.half_life) if window.half_life else 1,
-        divide_by=window.of.divide_by if window.of else 1,
-        empty=np.nan if window.empty is None else window.empty,
+        divide_by=divide_by,
+        empty=empty,
     )
+
+
+def _steps_and_empty(window: WindowAggregate) -> tuple[int, float]:
+    return window.of.divide_by if window.of else 1, np.nan if window.empty is None else float(window.empty)
 
 
 def _listed(rows: EntityRows, history: _History, sequence: EventSequence) -> Floats:
@@ -314,8 +319,10 @@ def _listed(rows: EntityRows, history: _History, sequence: EventSequence) -> Flo
 def _numbers(names: pl.Series) -> Integers:
     """Return a number for each name, dense; nulls are alike and have no events, for events have no nulls."""
     codes = names.cast(pl.Categorical(pl.Categories.random())).to_physical().cast(pl.Int64)
-    unknown = codes.max()
-    return codes.fill_null((unknown if isinstance(unknown, int) else -1) + 1).to_numpy()
+    if codes.null_count():
+        known = codes.max()
+        codes = codes.fill_null((known if isinstance(known, int) else -1) + 1)
+    return codes.to_numpy()
 
 
 def _nullable(values: NDArray[np.float64]) -> pl.Series:

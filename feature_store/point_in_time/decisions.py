@@ -10,9 +10,9 @@ from concurrent.futures import Executor
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
 
+from feature_store.compiling import compiled
 from feature_store.point_in_time.keys import UNKNOWN, Integers
 
 Flags = NDArray[np.bool_]
@@ -107,7 +107,7 @@ def _ascending(values: Integers) -> Integers:
     return pl.Series(values).arg_sort().cast(pl.Int64).to_numpy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _lay_out(keys: Integers, by_instant: Integers, free: Integers, order: Integers) -> None:
     for decision in by_instant:
         key = keys[decision]
@@ -116,13 +116,13 @@ def _lay_out(keys: Integers, by_instant: Integers, free: Integers, order: Intege
             free[key] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _better(event: int, available: int, row: int, best: Integers) -> bool:
     """Return whether a row stands above the best so far: the newer moment, then the later word on it, then the last."""
     return (event, available, row) > (best[_EVENT], best[_AVAILABLE], best[_ROW])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _offer(
     first_key: int,
     end_key: int,
@@ -153,7 +153,7 @@ def _offer(
             best[first, _ROW] = rows[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _carry(starts: Integers, decided: Integers, best: Integers, ttl: int, holder: Integers, used: Flags) -> None:
     for key in range(starts.size - 1):
         held = UNKNOWN

@@ -70,9 +70,8 @@ def point_in_time_join(
                 numbers = KeyNumbers(entities.select(source.by))
                 instants = entities[decided_at].to_physical().to_numpy()
                 keyed[source.by] = numbers, Decisions(numbers.numbers, instants, numbers.count)
-            frames.append(_as_known(source, history, *keyed[source.by], memory_limit, progress or _silent))
-        if prefix:
-            frames[-1] = frames[-1].rename(lambda feature, source=source: f"{source.name}__{feature}")  # type: ignore[misc]
+            known = _as_known(source, history, *keyed[source.by], memory_limit, progress or _silent)
+            frames.append(known.rename({feature: _name(source, feature, prefix) for feature in source.features}))
     return pl.concat(frames, how="horizontal")
 
 
@@ -159,11 +158,15 @@ def _check_names(entities: pl.DataFrame, sources: Sequence[FeatureSource], *, pr
     owners = dict.fromkeys(entities.columns, "the entity rows")
     for source in sources:
         for feature in source.features:
-            name = f"{source.name}__{feature}" if prefix else feature
+            name = _name(source, feature, prefix)
             if name in owners:
                 remedy = "rename one" if prefix else "pass prefix=True, or rename one"
-                raise SourceInvalid(f"{source.name}.{feature}: {owners[name]} has a column {name} as well; {remedy}")
+                raise SourceInvalid(f"{source.name}.{feature}: there is a column {name} of {owners[name]}; {remedy}")
             owners[name] = source.name
+
+
+def _name(source: FeatureSource, feature: str, prefix: bool) -> str:
+    return f"{source.name}__{feature}" if prefix else feature
 
 
 def _check_source(source: FeatureSource, schema: pl.Schema, entities: pl.DataFrame, decided: pl.Datetime) -> None:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
+
+from feature_store.compiling import compiled
 
 Integers = NDArray[np.int64]
 
@@ -106,7 +107,7 @@ def _paired(first: Integers, second: Integers, count: int) -> Integers:
     return np.where((first == UNKNOWN) | (second == UNKNOWN), UNKNOWN, first * count + second)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _slot(value: np.int64, mask: int) -> np.int64:
     """Return where to look for a value first, by the finaliser of MurmurHash3 (Appleby, public domain)."""
     mixed = np.uint64(value)
@@ -115,7 +116,7 @@ def _slot(value: np.int64, mask: int) -> np.int64:
     return np.int64((mixed ^ (mixed >> np.uint64(33))) & np.uint64(mask))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(table: Integers, values: Integers) -> None:
     mask = table.shape[0] - 1
     for number in range(values.size):
@@ -126,7 +127,7 @@ def _fill(table: Integers, values: Integers) -> None:
         table[slot, 1] = number
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _find(table: Integers, values: Integers, found: Integers) -> None:
     mask = table.shape[0] - 1
     for row in range(values.size):

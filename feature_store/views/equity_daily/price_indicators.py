@@ -1,28 +1,26 @@
-"""Indicators of prices and volume: returns, averages, oscillators, ranges, volatility, turnover.
+"""Indicators of prices and volume: returns, averages, oscillators, ranges, volatility, turnover, volume profile.
 
-Definitions are the usual ones (Wilder 1978 for RSI and ATR, Appel 1979 for MACD, Bollinger 1983), with one difference:
-exponential averages are cut off after :data:`EXPONENTIAL_ROWS` sessions and normalised, where textbooks carry them on
-from the first session ever. What is cut off weighs less than one part in 2,500 for the slowest of them (EMA 50) and one
-in two million for Wilder's 14; in return a history of :data:`~feature_store.views.equity_daily.bars.LOOKBACK` sessions
-gives the very values of the whole one. Everything that has the dimension of a price is divided by the close.
+Those that have names are defined in :mod:`feature_store.indicators`. They look back over a fixed number of sessions, so
+a history of :data:`~feature_store.views.equity_daily.bars.LOOKBACK` sessions gives the very values of the whole one.
+Everything that has the dimension of a price is divided by the close.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from feature_store.indicators import atr, bollinger, ema, macd, rsi, sma, volume_profile
 from feature_store.lookback import Lookback, Values, ratio
 from feature_store.table_view import TableFeature
 from feature_store.views.equity_daily.bars import BarHistories
 
-EXPONENTIAL_ROWS = 200
-SIGNAL_ROWS = 60
 YEAR = 252
 
 RETURNS = (1, 2, 3, 5, 10, 20, 60, 120)
 AVERAGES = (5, 10, 20, 50)
 EXPONENTIALS = (5, 12, 26, 50)
 SPANS = (5, 20, 60)
+PROFILE = 60
 
 
 def price_features() -> tuple[TableFeature, ...]:
@@ -38,13 +36,14 @@ def price_indicators(bars: BarHistories) -> dict[str, Values]:
     return {
         **{f"return_{rows}d": back.change(close, rows) for rows in RETURNS},
         **_session_shape(bars, back),
-        **{f"sma_{rows}_ratio": ratio(close, back.mean(close, rows)) - 1 for rows in AVERAGES},
+        **{f"sma_{rows}_ratio": ratio(close, sma(back, close, rows)) - 1 for rows in AVERAGES},
         **_exponentials(close, back),
         **_bollinger(close, back),
         **_oscillators(bars, back, daily),
         **_volatilities(bars, back, daily),
         **_volumes(bars, back, daily),
         **_extremes(bars, back),
+        **_profile(bars, back),
     }
 
 
@@ -59,37 +58,29 @@ def _session_shape(bars: BarHistories, back: Lookback) -> dict[str, Values]:
 
 
 def _exponentials(close: Values, back: Lookback) -> dict[str, Values]:
-    averages = {rows: exponential(back, close, rows) for rows in EXPONENTIALS}
-    macd = averages[12] - averages[26]
-    signal = exponential(back, macd, 9, cut=SIGNAL_ROWS)
+    found = macd(back, close)
     return {
-        **{f"ema_{rows}_ratio": ratio(close, average) - 1 for rows, average in averages.items()},
-        "macd": ratio(macd, close),
-        "macd_signal": ratio(signal, close),
-        "macd_histogram": ratio(macd - signal, close),
+        **{f"ema_{rows}_ratio": ratio(close, ema(back, close, rows)) - 1 for rows in EXPONENTIALS},
+        "macd": ratio(found.line, close),
+        "macd_signal": ratio(found.signal, close),
+        "macd_histogram": ratio(found.histogram, close),
     }
 
 
 def _bollinger(close: Values, back: Lookback) -> dict[str, Values]:
-    middle, deviation = back.mean(close, 20), back.deviation(close, 20)
-    lower, width = middle - 2 * deviation, 4 * deviation
-    flat = width <= 1e-12 * middle  # rounding leaves a trace of width where prices did not move
-    return {
-        "bollinger_position": np.where(flat, np.nan, ratio(close - lower, width)),
-        "bollinger_width": ratio(width, middle),
-    }
+    bands = bollinger(back, close, 20)
+    return {"bollinger_position": bands.position, "bollinger_width": bands.width}
 
 
 def _oscillators(bars: BarHistories, back: Lookback, daily: Values) -> dict[str, Values]:
-    move = bars.close - back.lag(bars.close, 1)
     lowest, highest = (
         back.lowest(bars.low, 14, least=14),
         back.highest(bars.high, 14, least=14),
     )
     ups = np.where(np.isnan(daily), np.nan, (daily > 0).astype(np.float64))
     return {
-        "rsi_14": relative_strength(back, move, 14),
-        "rsi_7": relative_strength(back, move, 7),
+        "rsi_14": rsi(back, bars.close, 14),
+        "rsi_7": rsi(back, bars.close, 7),
         "stochastic_14": ratio(bars.close - lowest, highest - lowest),
         "up_share_10d": back.mean(ups, 10),
         "up_share_20d": back.mean(ups, 20),
@@ -97,15 +88,12 @@ def _oscillators(bars: BarHistories, back: Lookback, daily: Values) -> dict[str,
 
 
 def _volatilities(bars: BarHistories, back: Lookback, daily: Values) -> dict[str, Values]:
-    before = back.lag(bars.close, 1)
-    true_range = np.fmax(bars.high, before) - np.fmin(bars.low, before)
-    true_range[np.isnan(before)] = np.nan
     spans = {rows: back.deviation(daily, rows) for rows in SPANS}
     parkinson = np.sqrt(back.mean(_log(ratio(bars.high, bars.low)) ** 2, 20) / (4 * np.log(2)))
     return {
         **{f"volatility_{rows}d": values for rows, values in spans.items()},
         "volatility_ratio": ratio(spans[5], spans[60]),
-        "atr_14": ratio(wilder(back, true_range, 14), bars.close),
+        "atr_14": ratio(atr(back, high=bars.high, low=bars.low, close=bars.close, rows=14), bars.close),
         "parkinson_20d": parkinson,
         "return_to_volatility_20d": ratio(back.change(bars.close, 20), spans[20] * np.sqrt(20)),
         "skewness_20d": _skewness(back, daily, 20),
@@ -136,21 +124,16 @@ def _extremes(bars: BarHistories, back: Lookback) -> dict[str, Values]:
     }
 
 
-def exponential(back: Lookback, values: Values, span: int, *, cut: int = EXPONENTIAL_ROWS) -> Values:
-    """Return the exponential average of a span: weights fall by ``1 - 2 / (span + 1)`` a row."""
-    return back.weighted(values, decay=1 - 2 / (span + 1), rows=cut, least=span)
-
-
-def wilder(back: Lookback, values: Values, rows: int) -> Values:
-    """Return Wilder's average: weights fall by ``1 - 1 / rows`` a row."""
-    return back.weighted(values, decay=1 - 1 / rows, rows=EXPONENTIAL_ROWS, least=rows)
-
-
-def relative_strength(back: Lookback, moves: Values, rows: int) -> Values:
-    """Return Wilder's relative strength index, 0 to 100; null where the price never moved."""
-    gain = wilder(back, np.where(np.isnan(moves), np.nan, np.fmax(moves, 0.0)), rows)
-    loss = wilder(back, np.where(np.isnan(moves), np.nan, np.fmax(-moves, 0.0)), rows)
-    return 100 * ratio(gain, gain + loss)
+def _profile(bars: BarHistories, back: Lookback) -> dict[str, Values]:
+    close = bars.close
+    profile = volume_profile(back, high=bars.high, low=bars.low, close=close, volume=bars.volume, rows=PROFILE)
+    low, width = profile.value_area_low, profile.value_area_high - profile.value_area_low
+    return {
+        f"volume_point_of_control_{PROFILE}_ratio": ratio(close, profile.point_of_control) - 1,
+        f"value_area_width_{PROFILE}": ratio(width, close),
+        f"value_area_position_{PROFILE}": ratio(close - low, width),
+        f"volume_below_close_{PROFILE}": profile.below_close,
+    }
 
 
 def _skewness(back: Lookback, values: Values, rows: int) -> Values:
@@ -169,7 +152,12 @@ _Rows = list[tuple[str, str, str]]
 
 
 def _described() -> _Rows:
-    sections: tuple[Callable[[], _Rows], ...] = (_returns_described, _levels_described, _risk_described)
+    sections: tuple[Callable[[], _Rows], ...] = (
+        _returns_described,
+        _levels_described,
+        _risk_described,
+        _profile_described,
+    )
     return [row for section in sections for row in section()]
 
 
@@ -219,4 +207,22 @@ def _risk_described() -> _Rows:
         ("from_low_20d", "Close over the lowest low of 20 sessions, less one.", "share"),
         ("from_high_52w", "Close over the highest high of 252 sessions, less one; of at least 126.", "share"),
         ("from_low_52w", "Close over the lowest low of 252 sessions, less one; of at least 126.", "share"),
+    ]
+
+
+def _profile_described() -> _Rows:
+    area = f"value area of {PROFILE} sessions, the prices at which 70 % of the volume was traded"
+    return [
+        (
+            f"volume_point_of_control_{PROFILE}_ratio",
+            f"Close over the price at which most volume of {PROFILE} sessions was traded, less one.",
+            "share",
+        ),
+        (f"value_area_width_{PROFILE}", f"Width of the {area}, by the close.", "share"),
+        (f"value_area_position_{PROFILE}", f"Close within the {area}: 0 lower end, 1 upper.", "share"),
+        (
+            f"volume_below_close_{PROFILE}",
+            f"Share of the volume of {PROFILE} sessions traded below the close.",
+            "0 to 1",
+        ),
     ]

@@ -1,10 +1,17 @@
 """The offline executor sees what a decision saw, no more and no less."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
 import polars as pl
 import pytest
 
 from feature_store.errors import SourceInvalid
+from feature_store.features import Aggregation
 from feature_store.offline import compute
+
+START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 def test_payment_counts_itself_and_those_before_it_in_the_window(computed, payment):
@@ -156,3 +163,64 @@ def test_missing_column_is_refused_by_name(view, frames, payment):
 
     with pytest.raises(SourceInvalid, match="terminal_id is absent"):
         compute(view, events.drop("terminal_id"), labels)
+
+
+def test_history_worked_on_by_every_core_is_that_of_each_customer_alone(view):
+    """Large enough that entities are shared out among threads; each alone is not."""
+    generator = np.random.default_rng(7)
+    rows, customers = 30_000, 40
+    minutes = pl.Series(generator.integers(0, 5_000, rows)) * 60_000_000
+    made = (minutes + START).cast(pl.Datetime("us", "UTC"))
+    late = pl.Series(generator.integers(0, 4, rows)) * 60_000_000
+    transactions = pl.DataFrame(
+        {
+            "transaction_id": [str(number) for number in range(rows)],
+            "customer_id": [f"c{number}" for number in generator.integers(0, customers, rows)],
+            "terminal_id": "t",
+            "amount_minor": generator.integers(1, 10_000, rows),
+            "event_time": made,
+            "available_at": made + late.cast(pl.Duration("us")),
+        }
+    )
+    of_customers = replace(view, features=tuple(each for each in view.features if each.name in ("count", "mean")))
+
+    whole = compute(of_customers, transactions)
+
+    for customer in ("c0", "c39"):
+        alone = compute(of_customers, transactions.filter(pl.col("customer_id") == customer))
+        assert whole.filter(pl.col("customer_id") == customer).equals(alone)
+
+
+@pytest.mark.parametrize("late", [0, 3], ids=["in order", "out of order"])
+@pytest.mark.parametrize("how", [Aggregation.MIN, Aggregation.MAX])
+def test_extremes_of_a_busy_customer_are_those_of_each_window(view, how, late):
+    generator = np.random.default_rng(3)
+    rows = 400
+    minutes = np.sort(generator.integers(0, 300, rows))
+    arrived = minutes + generator.integers(0, late + 1, rows)
+    amounts = generator.integers(-500, 500, rows)
+    transactions = pl.DataFrame(
+        {
+            "transaction_id": [str(number) for number in range(rows)],
+            "customer_id": "c",
+            "terminal_id": "t",
+            "amount_minor": amounts,
+            "event_time": pl.Series(minutes * 60_000_000 + START).cast(pl.Datetime("us", "UTC")),
+            "available_at": pl.Series(arrived * 60_000_000 + START).cast(pl.Datetime("us", "UTC")),
+        }
+    )
+    window = replace(view.windows[1], name="extreme", how=how)
+
+    found = compute(replace(view, features=(window,)), transactions)
+
+    order = np.lexsort((np.arange(rows), arrived))
+    best = min if how is Aggregation.MIN else max
+    expected = [
+        best(
+            amounts[other] / 100
+            for other in order[: position + 1]
+            if arrived[row] - 10 < minutes[other] <= arrived[row]
+        )
+        for position, row in enumerate(order)
+    ]
+    assert found["extreme"].to_list() == expected

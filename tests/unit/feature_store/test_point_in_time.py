@@ -110,6 +110,16 @@ def test_ttl_longer_than_time_itself_is_none():
     assert spent(decisions(("a", 3)), history(("a", -500_000, 1, 1.0)), ttl=timedelta.max) == [1.0]
 
 
+def test_value_without_a_ttl_counts_from_the_earliest_instant_that_a_type_holds():
+    kind = pl.Datetime("ns", "UTC")
+    earliest = pl.Series([-(2**63) + 1]).cast(kind)
+    rows = history(("a", 1, 1, 1.0)).with_columns(event_time=earliest, available_at=earliest)
+    entities = decisions(("a", 3)).cast({"decided_at": kind})
+
+    assert spent(entities, rows) == [1.0]
+    assert spent(entities, rows, ttl=timedelta(days=100 * 365)) == [None]
+
+
 def test_null_in_a_feature_is_a_value_like_another():
     rows = history(("a", 1, 1, 1.0), ("a", 2, 2, None))
 
@@ -222,14 +232,14 @@ def test_features_of_two_sources_with_one_name_are_told_apart_by_prefix():
     joined = point_in_time_join(entities, sources, decided_at="decided_at", prefix=True)
 
     assert joined.drop(entities.columns).to_dicts() == [{"spending__spent": 1.0, "shops__spent": 2.0}]
-    with pytest.raises(SourceInvalid, match=r"shops\.spent: spending has a column spent as well; pass prefix=True"):
+    with pytest.raises(SourceInvalid, match=r"shops\.spent: there is a column spent of spending; pass prefix=True"):
         point_in_time_join(entities, sources, decided_at="decided_at")
 
 
 def test_feature_named_like_a_column_of_the_entity_rows_is_refused():
     entities = decisions(("a", 2)).with_columns(spent=1)
 
-    with pytest.raises(SourceInvalid, match=r"spending\.spent: the entity rows has a column spent"):
+    with pytest.raises(SourceInvalid, match=r"spending\.spent: there is a column spent of the entity rows; pass"):
         spent(entities, history(("a", 1, 1, 1.0)))
 
 
@@ -291,6 +301,22 @@ def test_source_that_does_not_fit_is_refused(changes, said):
 def test_entity_rows_without_a_moment_in_utc_are_refused(entities, said):
     with pytest.raises(SourceInvalid, match=said):
         spent(entities, history())
+
+
+def test_rows_that_lie_far_apart_in_several_files_are_found(tmp_path):
+    """Stretches that nobody asks for are passed over, within a file and whole files of them."""
+    size = 1_300_000
+    paths = [tmp_path / f"{number}.parquet" for number in range(3)]
+    rows = pl.select(card=pl.int_range(3 * size, dtype=pl.Int64)).with_columns(
+        event_time=pl.lit(START).cast(INSTANT), available_at=pl.lit(START).cast(INSTANT), spent=pl.col("card") * 0.5
+    )
+    for number, path in enumerate(paths):
+        rows.slice(number * size, size).write_parquet(path, row_group_size=500_000, compression="lz4")
+    asked = [3 * size - 1, 0, size - 1, 2 * size, 3 * size, 7]
+
+    assert spent(decisions(*((card, 1) for card in asked), key=pl.Int64), paths) == [
+        card * 0.5 if card < 3 * size else None for card in asked
+    ]
 
 
 def test_files_that_disagree_about_a_type_are_refused_by_name(tmp_path):

@@ -9,7 +9,7 @@ from feature_store.lookahead import leaks
 from feature_store.views.equity_daily import EQUITY_DAILY, recent_state
 from feature_store.views.equity_daily.bars import LOOKBACK
 
-FINGERPRINT = "b1546432fba60d09544508a09a9cf8fb3518ab5cdd97ba8061fb74d756b63136"
+FINGERPRINT = "6761d885759df2ff4b43cbb493b503265a4704c7915a4dfa9ea31227e070d5aa"
 PINNED_VALUES = {
     "return_1d": (-93.55430632153686, 5),
     "return_2d": (-138.3405157697843, 11),
@@ -62,6 +62,10 @@ PINNED_VALUES = {
     "from_low_20d": (4316.125741634636, 79),
     "from_high_52w": (-9395.940609736894, 503),
     "from_low_52w": (6944.419352018066, 503),
+    "volume_point_of_control_60_ratio": (-771.1150577960414, 239),
+    "value_area_width_60": (7337.310774546802, 239),
+    "value_area_position_60": (16426.346691040897, 239),
+    "volume_below_close_60": (19775.2905893742, 239),
     "return_1d_rank": (32408.25, 5),
     "return_5d_rank": (32484.083333333336, 23),
     "return_20d_rank": (30666.416666666668, 84),
@@ -194,8 +198,8 @@ def scaled_by_all_sessions(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 @pytest.mark.parametrize(
     ("leaking", "session", "caught"),
     [
-        (with_later_restatements, 230, {"sma_20_ratio", "volatility_20d"}),
-        (with_splits_known_at_their_date, 321, {"return_5d", "volume_ratio_20d"}),
+        (with_later_restatements, 230, {"sma_20_ratio", "volatility_20d", "value_area_width_60"}),
+        (with_splits_known_at_their_date, 321, {"return_5d", "volume_ratio_20d", "volume_below_close_60"}),
         (with_figures_at_their_period, 230, {"cpi_yoy", "gdp_yoy", "term_spread"}),
         (scaled_by_all_sessions, 30, {"rsi_14"}),
     ],

@@ -10,7 +10,7 @@ import pytest
 from feature_store.views.equity_daily.price_indicators import price_features
 
 BARS = 300
-CHECKED = (4, 19, 25, 33, 60, 130, 199, 200, 260, 299)
+CHECKED = (4, 19, 25, 33, 58, 59, 60, 130, 199, 200, 260, 299)
 
 
 def weights(decay, rows, cut):
@@ -53,6 +53,41 @@ def macd(closes):
         exponential(closes[: n + 1], 1 - 2 / 13, 200, 12) - exponential(closes[: n + 1], 1 - 2 / 27, 200, 26)
         for n in range(25, len(closes))
     ]
+
+
+def volume_profile(bars):
+    """Return point of control and value area of some bars: 24 bins of price, a bar's volume spread over its range."""
+    bottom, top = min(bar["low"] for bar in bars), max(bar["high"] for bar in bars)
+    edges = [bottom + (top - bottom) * step / 24 for step in range(25)]
+    traded = [
+        math.fsum(
+            bar["volume"] * max(0.0, min(bar["high"], end) - max(bar["low"], begin)) / (bar["high"] - bar["low"])
+            for bar in bars
+        )
+        for begin, end in pairwise(edges)
+    ]
+    first = last = control = traded.index(max(traded))
+    while math.fsum(traded[first : last + 1]) < 0.7 * math.fsum(traded):
+        above, below = math.fsum(traded[last + 1 : last + 3]), math.fsum(traded[max(0, first - 2) : first])
+        if first == 0 or (last < 23 and above >= below):
+            last = min(23, last + 2)
+        else:
+            first = max(0, first - 2)
+    return (edges[control] + edges[control + 1]) / 2, edges[first], edges[last + 1]
+
+
+def traded_below(bars, price):
+    """Return the share of the volume below a price; within a bin it is as much as the price is above the bin's end."""
+    bottom, top = min(bar["low"] for bar in bars), max(bar["high"] for bar in bars)
+    step = math.floor((price - bottom) / (top - bottom) * 24)
+    begin, end = (bottom + (top - bottom) * (step + side) / 24 for side in (0, 1))
+
+    def below(limit):
+        shares = ((min(bar["high"], limit) - bar["low"]) / (bar["high"] - bar["low"]) for bar in bars)
+        return math.fsum(bar["volume"] * max(0.0, share) for bar, share in zip(bars, shares, strict=True))
+
+    whole = math.fsum(bar["volume"] for bar in bars)
+    return (below(begin) + (price - begin) / (end - begin) * (below(end) - below(begin))) / whole
 
 
 def twin(bars):
@@ -114,6 +149,11 @@ def twin(bars):
     found["from_low_20d"] = closes[-1] / min(lows[-20:]) - 1 if enough else None
     found["from_high_52w"] = closes[-1] / max(highs[-252:]) - 1 if year else None
     found["from_low_52w"] = closes[-1] / min(lows[-252:]) - 1 if year else None
+    control, low, high = volume_profile(bars[-60:]) if len(bars) >= 60 else (None, None, None)
+    found["volume_point_of_control_60_ratio"] = less_one(over(closes[-1], control))
+    found["value_area_width_60"] = None if low is None else (high - low) / closes[-1]
+    found["value_area_position_60"] = None if low is None else (closes[-1] - low) / (high - low)
+    found["volume_below_close_60"] = traded_below(bars[-60:], closes[-1]) if len(bars) >= 60 else None
     return found
 
 
@@ -166,6 +206,19 @@ def test_share_that_never_moves_has_no_oscillators_and_no_infinities(market):
     row = market.features()["AAA", 79]
 
     absent = ("rsi_14", "bollinger_position", "stochastic_14", "volume_ratio_20d", "log_turnover_20d", "close_location")
+    absent += ("volume_point_of_control_60_ratio", "value_area_position_60", "volume_below_close_60")
     assert [row[name] for name in absent] == [None] * len(absent)
     assert row["bollinger_width"] == pytest.approx(0.0)
     assert row["return_20d"] == 0.0
+
+
+def test_share_that_trades_at_one_price_has_its_value_area_there(market):
+    for session in range(60):
+        market.bar("AAA", session, 50.0, spread=0.0)
+
+    row = market.features()["AAA", 59]
+
+    assert row["volume_point_of_control_60_ratio"] == 0.0
+    assert row["value_area_width_60"] == 0.0
+    assert row["value_area_position_60"] is None
+    assert row["volume_below_close_60"] is None
