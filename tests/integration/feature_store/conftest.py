@@ -1,4 +1,4 @@
-"""A workspace with sealed versions of an event view and of two table views, made once by the real build."""
+"""A workspace with sealed versions of a view over events and of three over tables, made once by the real build."""
 
 import importlib.util
 import sys
@@ -46,6 +46,7 @@ class Installation:
         payments: The two versions of ``card_spending``, oldest first.
         ledger: The version of ``ledger_monthly``.
         prices: The version of ``equity_daily``.
+        credit: The version of ``credit_application``, whose features are named by its data.
         last_bar: Its last session.
     """
 
@@ -55,6 +56,7 @@ class Installation:
     payments: tuple[FeatureVersion, FeatureVersion]
     ledger: FeatureVersion
     prices: FeatureVersion
+    credit: FeatureVersion
     last_bar: datetime
 
     def open(self) -> FeatureStore:
@@ -73,12 +75,14 @@ def installation(tmp_path_factory: pytest.TempPathFactory, history) -> Installat
         payments.append(build(ledger, "card_spending", as_of=midnight(last)))
     _fixtures.accept_file(ledger, "ledger", figures())
     _fixtures.accept_file(ledger, "prices_daily", bars())
+    _fixtures.accept_file(ledger, "applications", applications(), roles={"income": "numeric", "purpose": "categorical"})
     return Installation(
         settings,
         *history.of_days(0, DAYS[1]),
         (payments[0], payments[1]),
         build(ledger, "ledger_monthly", as_of=midnight(45)),
-        build(ledger, "equity_daily", as_of=midnight(45)),
+        build(ledger, "equity_daily", as_of=bars()["event_time"].max() + timedelta(days=1)),
+        build(ledger, "credit_application", as_of=midnight(45)),
         bars()["event_time"].max(),
     )
 
@@ -96,6 +100,14 @@ def figures() -> pl.DataFrame:
         for number, end in enumerate(ends)
     ]
     return pl.DataFrame(rows, schema=empty_rows(CONTRACTS["ledger"]).schema, orient="row")
+
+
+def applications() -> pl.DataFrame:
+    """Return two applications, with what the lender knows of them."""
+    at = datetime(2024, 3, 1, 9, tzinfo=UTC)
+    rows = [(name, "loans", None, None, False, at, at) for name in ("first", "second")]
+    known = pl.DataFrame(rows, schema=empty_rows(CONTRACTS["applications"]).schema, orient="row")
+    return known.with_columns(income=pl.Series([2_500.0, None]), purpose=pl.Series(["car", "house"]))
 
 
 def bars() -> pl.DataFrame:

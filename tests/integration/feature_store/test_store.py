@@ -18,6 +18,7 @@ from feature_store.definition import Definition
 from feature_store.errors import (
     DecisionsAfterVersion,
     DefinitionChanged,
+    NoLongerKept,
     RemoteDamaged,
     SourceInvalid,
     UnknownFeature,
@@ -27,6 +28,7 @@ from feature_store.errors import (
 )
 from feature_store.views import CARD_SPENDING, FEATURE_SETS, VIEWS
 from ledgerline.core.identity import sha256_file
+from ledgerline.core.storage import ObjectCorrupt, ObjectStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # within DVC
 
@@ -220,6 +222,7 @@ def test_a_late_row_about_an_older_month_does_not_take_the_newer_ones_place(stor
     assert sealed["amount"].to_list() == [113.0]  # it is there
 
 
+@pytest.mark.filterwarnings("ignore::feature_store.errors.DecisionsAfterVersion")
 def test_a_share_that_no_longer_trades_has_nulls_beyond_the_ttl_and_keeps_its_row(store, installation):
     ttl = VIEWS["equity_daily"].ttl
     instants = [installation.last_bar, installation.last_bar + ttl, installation.last_bar + ttl + timedelta(seconds=1)]
@@ -242,6 +245,108 @@ def test_features_of_several_views_stand_side_by_side(store, installation):
     assert joined.columns == ["label", "lag_1", "amount", "customer_count_7d"]
     assert joined["lag_1"].unique().to_list() == [114.0]
     assert joined["amount"].unique().to_list() == [115.0]
+
+
+def test_an_application_is_looked_up_by_its_id_with_the_features_that_its_data_named(store):
+    entities = pl.DataFrame(
+        {
+            "application_id": ["second", "first", "third"],
+            "portfolio": ["loans", "loans", "loans"],
+            "at": [datetime(2024, 3, 2, tzinfo=UTC)] * 3,
+        },
+        schema_overrides={"at": INSTANT},
+    )
+
+    joined = store.training_set("credit", entities)
+
+    assert joined["income"].to_list() == [None, 2_500.0, None]
+    assert joined["purpose"].to_list() == ["house", "car", None]
+    with pytest.raises(UnknownFeature, match="'incom'; did you mean 'income'"):
+        store.training_set("credit_application:incom", entities)
+
+
+# Online.
+
+
+@pytest.mark.filterwarnings("ignore::feature_store.errors.DecisionsAfterVersion")
+@pytest.mark.parametrize("objects", ["reachable", "none", "empty"])
+def test_online_and_training_set_give_the_same_for_the_same_decision(installation, tmp_path, objects):
+    url = {"reachable": installation.settings.objects_url, "none": None, "empty": str(tmp_path)}[objects]
+    store = FeatureStore.open(installation.settings.workspace_path, objects_url=url)
+    as_of = store.versions("card_spending")[-1].as_of
+    names = [("3", "7"), ("11", "2"), ("nobody", "5"), (None, "5")]
+    rows = [(*pair, as_of + timedelta(hours=hours)) for pair in names for hours in (0, 5, 200, 2_000)]
+    entities = pl.DataFrame(
+        rows, schema={"customer_id": pl.String, "terminal_id": pl.String, "at": INSTANT}, orient="row"
+    )
+
+    online = store.online("fraud")
+
+    joined = store.training_set("fraud", entities).select(CARD_SPENDING.feature_names)
+    answers = [online.get(customer_id=customer, terminal_id=terminal, at=at) for customer, terminal, at in rows]
+    assert [dict(answer) for answer in answers] == list(joined.iter_rows(named=True))
+    assert joined["terminal_risk_30d"].max() > 0
+    assert joined["customer_count_30d"].n_unique() > 4
+
+
+@pytest.mark.filterwarnings("ignore::feature_store.errors.DecisionsAfterVersion")
+def test_online_and_training_set_agree_about_views_over_tables(store, installation):
+    of_ledger = {"entity_id": "north", "account": "revenue"}
+    of_credit = {"application_id": "first", "portfolio": "loans"}
+    for names, key, days in (
+        ("forecast", of_ledger, 0),
+        ("credit", of_credit, 0),
+        (["forecast", "credit"], of_ledger | of_credit, 400),
+        ("price", {"symbol": "AAA"}, 0),
+        ("price", {"symbol": "AAA"}, 9),  # ten days after the last session
+        ("price", {"symbol": "AAA"}, 10),
+    ):
+        online = store.online(names)
+        at = online.versions[0].as_of + timedelta(days=days)
+        entities = pl.DataFrame({**{column: [value] for column, value in key.items()}, "at": [at]})
+
+        answer = online.get(at=at, **key)
+
+        assert dict(answer) == store.training_set(names, entities.cast({"at": INSTANT}), keep=[]).row(0, named=True)
+        assert all(value is None for value in answer.values()) == (days == 10)
+
+
+def test_online_answers_no_decision_before_the_version_and_says_who_does(store):
+    online = store.online("fraud")
+    as_of = online.versions[0].as_of
+
+    with pytest.raises(NoLongerKept, match=r"is before what card_spending \w+ is as of.*training_set"):
+        online.get(customer_id="1", terminal_id="1", at=as_of - timedelta(microseconds=1))
+    with pytest.raises(SourceInvalid, match="no time zone"):
+        online.get(customer_id="1", terminal_id="1", at=as_of.replace(tzinfo=None))
+    with pytest.raises(SourceInvalid, match="no decision names 'custmer_id'; did you mean 'customer_id'"):
+        online.get(custmer_id="1", terminal_id="1", at=as_of)
+    with pytest.raises(SourceInvalid, match="customer_id, terminal_id; terminal_id is missing"):
+        online.get(customer_id="1", at=as_of)
+
+
+def test_online_answers_some_features_and_prints_them(store):
+    online = store.online(["card_spending:terminal_count_7d", "card_spending:amount"])
+
+    answer = online.get(customer_id="1", terminal_id="1", at=online.versions[0].as_of)
+
+    assert list(answer) == ["terminal_count_7d", "amount"]
+    assert repr(answer).splitlines()[0] == "customer_id=1, terminal_id=1, at 2024-04-14T00:00:00.000000Z"
+    assert repr(answer).splitlines()[-1].split() == ["amount", "null"]
+    assert "<td" in answer._repr_html_()
+    with pytest.raises(KeyError, match="did you mean 'amount'"):
+        answer["amonut"]
+
+
+def test_state_that_was_changed_is_never_answered_from(installation, tmp_path):
+    objects = shutil.copytree(installation.settings.objects_url, tmp_path / "objects")
+    store = FeatureStore.open(installation.settings.workspace_path, objects_url=str(objects))
+    state = Path(ObjectStore(objects).location(store.versions("card_spending")[-1].manifest.online_state))
+    state.chmod(0o644)
+    state.write_bytes(state.read_bytes() + b"x")
+
+    with pytest.raises(ObjectCorrupt):
+        store.online("fraud")
 
 
 # What is wrong with what is asked.
@@ -349,10 +454,19 @@ def test_a_tag_that_was_moved_is_left_out_and_said(installation, tmp_path):
 def test_a_version_that_is_not_sealed_is_unknown(store, installation):
     with pytest.raises(VersionUnknown, match=r"'0000'; there are: \w{16}, \w{16}"):
         store.restore("card_spending", "0000")
-    with pytest.raises(VersionUnknown, match="ledgerline features build credit_application"):
-        store.rows("credit")
     with pytest.raises(VersionUnknown, match="one version is named, and features of card_spending, ledger_monthly"):
         store.training_set(["fraud", "forecast"], decisions(installation), version=installation.payments[0].id)
+
+
+def test_a_view_of_which_nothing_is_sealed_says_how_to_seal_it(installation, tmp_path):
+    clone = clone_of(installation, tmp_path)
+    tags = subprocess.run(["git", "tag"], cwd=clone, check=True, capture_output=True, text=True).stdout.split()
+    subprocess.run(["git", "tag", "--delete", *tags], cwd=clone, check=True, capture_output=True)
+
+    with pytest.raises(VersionUnknown, match="build one: `ledgerline features build credit_application`"):
+        FeatureStore.open(clone).rows("credit")
+    assert FeatureStore.open(clone).describe("credit").newest is None
+    assert repr(FeatureStore.open(clone).versions("credit")) == "no sealed version"
 
 
 def test_restored_files_are_those_that_were_sealed(store, installation, tmp_path, monkeypatch):
@@ -439,7 +553,7 @@ def test_the_store_says_what_there_is(store, installation):
 
     assert list(views) == list(VIEWS)
     assert views["card_spending"].newest.id == installation.payments[1].id
-    assert views["credit_application"].newest is None
+    assert [feature.name for feature in views["credit_application"].features] == ["income", "purpose"]
     assert set(store.feature_sets) == {"fraud", "price", "credit", "forecast"}
     assert {view for parts in FEATURE_SETS.values() for view in parts} == set(VIEWS)
     printed = repr(views)
