@@ -149,7 +149,9 @@ class Definition:
                 row itself are null then.
         """
         of = {entity: _EntityEvents(seen[entity], decided_at, entity in self._ordered) for entity in self._read}
-        expired = [entity for entity, events in of.items() if self._ttl is not None and not events.any_within(self._ttl)]
+        expired = [
+            entity for entity, events in of.items() if self._ttl is not None and not events.any_within(self._ttl)
+        ]
         windows: dict[str, FeatureValue] = {
             window.name: window.nothing if window.entity in expired else window.value(of[window.entity])
             for window in self._windows
@@ -246,18 +248,14 @@ class _Window:
             first = max(first, end - self._rows)
         return self._reduce(events, first, end)
 
-    def _reduction(
-        self, feature: WindowAggregate | EventSequence
-    ) -> Callable[[_EntityEvents, int, int], FeatureValue]:
+    def _reduction(self, feature: WindowAggregate | EventSequence) -> Callable[[_EntityEvents, int, int], FeatureValue]:
         if isinstance(feature, EventSequence):
             return lambda events, first, end: self._listed(events, first, end, feature.rows)
         empty, how, divide_by, measure = feature.empty, feature.how, self._divide_by, (self._source, self._position)
         if how is Aggregation.COUNT:
             return lambda _, first, end: float(end - first)
         if how is Aggregation.SUM:
-            return lambda events, first, end: (
-                events.total(*measure, first, end) / divide_by if end > first else empty
-            )
+            return lambda events, first, end: events.total(*measure, first, end) / divide_by if end > first else empty
         if how is Aggregation.MEAN:
             return lambda events, first, end: (
                 events.total(*measure, first, end) / (end - first) / divide_by if end > first else empty
@@ -269,9 +267,7 @@ class _Window:
             )
         if how is Aggregation.EW_MEAN:
             half_life = microseconds(feature.half_life) if feature.half_life else 1
-            return lambda events, first, end: (
-                self._weighted(events, first, end, half_life) if end > first else empty
-            )
+            return lambda events, first, end: self._weighted(events, first, end, half_life) if end > first else empty
         reduce = _REDUCTIONS[how]
         return lambda events, first, end: (
             reduce(events.steps(*measure)[first:end][::-1]) / divide_by if end > first else empty

@@ -29,3 +29,19 @@ class RemoteDamaged(FeatureStoreError):
 
 class VersionUnknown(FeatureStoreError):
     """No sealed feature version is meant by that name."""
+
+
+class StoreUrlInvalid(FeatureStoreError):
+    """The address of an online store is of no engine that there is, or holds what it must not."""
+
+
+class StoreUnavailable(FeatureStoreError):
+    """The engine of an online store does not answer, or refuses."""
+
+
+class StateLost(FeatureStoreError):
+    """The engine of an online store dropped parts of a state; to go on it must be bootstrapped under a new name."""
+
+
+class NoLongerKept(FeatureStoreError):
+    """A decision lies so far back that an online store has forgotten, or replaced, what was known then."""
