@@ -81,7 +81,8 @@ def view(ttl: timedelta | None) -> FeatureView:
     )
 
 
-VIEWS = (view(None), view(hours(30)))
+VIEWS = {"for ever": view(None), "for 30 hours": view(hours(30))}
+LASTING = st.sampled_from(sorted(VIEWS))
 NAMES = (StateName("property", str(number)) for number in itertools.count())
 
 
@@ -185,9 +186,10 @@ def decisions_after(instant: datetime) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"at": INSTANT, "customer_id": pl.String, "terminal_id": pl.String})
 
 
-@settings(max_examples=300, deadline=None)
-@given(histories(), st.sampled_from(VIEWS))
-def test_each_event_in_turn_is_answered_as_the_offline_executor_does(online_store: OnlineStore, history, view):
+@settings(max_examples=20, deadline=None)
+@given(histories(), LASTING)
+def test_each_event_in_turn_is_answered_as_the_offline_executor_does(online_store: OnlineStore, history, lasting):
+    view = VIEWS[lasting]
     online = OnlineFeatures(view, online_store.events(view, next(NAMES)))
     offline = {row["transaction_id"]: row for row in compute(view, *history.frames).to_dicts()}
     found, expected = [], []
@@ -200,11 +202,12 @@ def test_each_event_in_turn_is_answered_as_the_offline_executor_does(online_stor
     close(found, expected)
 
 
-@settings(max_examples=300, deadline=None)
-@given(histories(), st.sampled_from(VIEWS))
+@settings(max_examples=20, deadline=None)
+@given(histories(), LASTING)
 def test_what_was_written_late_twice_and_out_of_order_answers_as_the_offline_executor_does(
-    online_store: OnlineStore, history, view
+    online_store: OnlineStore, history, lasting
 ):
+    view = VIEWS[lasting]
     online = OnlineFeatures(view, online_store.events(view, next(NAMES)))
     for row in history.as_written:
         write(online, row)
@@ -213,9 +216,10 @@ def test_what_was_written_late_twice_and_out_of_order_answers_as_the_offline_exe
     close(asked(online, decisions), decide(view, *history.frames, decisions).to_dicts())
 
 
-@settings(max_examples=300, deadline=None)
-@given(histories(), st.sampled_from(VIEWS))
-def test_order_leaves_no_trace_in_what_is_remembered(online_store: OnlineStore, history, view):
+@settings(max_examples=20, deadline=None)
+@given(histories(), LASTING)
+def test_order_leaves_no_trace_in_what_is_remembered(online_store: OnlineStore, history, lasting):
+    view = VIEWS[lasting]
     written, in_order = (online_store.events(view, next(NAMES)) for _ in range(2))
     for store, rows in ((written, history.as_written), (in_order, history.in_order)):
         executor = OnlineFeatures(view, store)
@@ -233,11 +237,12 @@ def content(event: Any) -> tuple[Any, ...]:
     return event.arrival, event.event_time, event.values, event.labels
 
 
-@settings(max_examples=300, deadline=None)
-@given(histories(), st.sampled_from(VIEWS), st.integers(0, 180))
+@settings(max_examples=20, deadline=None)
+@given(histories(), LASTING, st.integers(0, 180))
 def test_store_that_starts_from_a_state_answers_as_the_offline_executor_does(
-    online_store: OnlineStore, history, view, after
+    online_store: OnlineStore, history, lasting, after
 ):
+    view = VIEWS[lasting]
     as_of = START + hours(after)
     online = OnlineFeatures(view, online_store.events(view, next(NAMES)))
     state = recent_events(view, *history.frames, as_of=as_of)
@@ -313,7 +318,7 @@ def newest_row(written: list[dict[str, Any]], entity: str, at: datetime, ttl: ti
     return {name: newest[name] for name in ("one", "two")}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows(), st.integers(1, 15), st.sampled_from((None, hours(10))))
 def test_rows_written_in_any_order_and_twice_leave_the_newest_of_each_key(online_store: OnlineStore, rows, cut, ttl):
     view = table_view(ttl)
