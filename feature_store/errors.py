@@ -53,3 +53,19 @@ class WorkspaceNotFound(FeatureStoreError):
 
 class DecisionsAfterVersion(UserWarning):
     """Decisions are later than the feature version that answers them; what came in between is not in it."""
+
+
+class StoreUrlInvalid(FeatureStoreError):
+    """The address of an online store is of no engine that there is, or holds what it must not."""
+
+
+class StoreUnavailable(FeatureStoreError):
+    """The engine of an online store does not answer, or refuses."""
+
+
+class StateLost(FeatureStoreError):
+    """The engine of an online store dropped parts of a state; to go on it must be bootstrapped under a new name."""
+
+
+class NoLongerKept(FeatureStoreError):
+    """A decision lies so far back that an online store has forgotten, or replaced, what was known then."""

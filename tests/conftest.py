@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -38,3 +39,25 @@ def rewrite() -> Rewrite:
             transaction.execute(sa.update(LEAF).where(LEAF.c.id == leaf_id).values(values))
 
     return apply
+
+
+@pytest.fixture(scope="module", params=["in process", "sqlite", "redis"])
+def online_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Every engine of online stores, one after the other; what is written to Redis is deleted afterwards."""
+    from feature_store.errors import StoreUnavailable
+    from feature_store.stores import open_store
+    from feature_store.stores.redis import RedisStore
+
+    if request.param != "redis":
+        path = tmp_path_factory.mktemp("online") / "online.db"
+        store = open_store(f"sqlite:///{path}" if request.param == "sqlite" else None)
+        yield store
+        store.close()
+        return
+    try:
+        redis = RedisStore("127.0.0.1", 6379, namespace=f"test-{secrets.token_hex(6)}")
+    except StoreUnavailable:
+        pytest.skip("no Redis listens on 127.0.0.1:6379")
+    yield redis
+    redis.delete_namespace()
+    redis.close()
