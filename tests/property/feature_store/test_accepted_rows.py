@@ -17,7 +17,7 @@ from ledgerline.core.contracts import FRAUD_LABELS, TRANSACTIONS
 
 START = datetime(2024, 2, 27, tzinfo=UTC)
 INSTANT = pl.Datetime("us", "UTC")
-HOURS = st.integers(0, 60)
+HOURS = st.integers(0, 24)
 
 
 def _window(name: str, by: str, how: Aggregation, of: Measure | None, delay: int = 0) -> WindowAggregate:
@@ -40,19 +40,20 @@ VIEW = FeatureView(
     ttl=timedelta(hours=12),  # longer than any window: the event that is just not too old is read too
 )
 EVENTS = st.lists(
-    st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 1), st.integers(1, 9), HOURS, st.integers(0, 20)),
+    st.tuples(st.integers(0, 4), st.integers(0, 1), st.integers(0, 1), st.integers(1, 9), HOURS, st.integers(0, 12)),
+    min_size=4,
     max_size=14,
 )
 LABELS = st.lists(st.tuples(st.integers(0, 6), st.booleans(), HOURS), max_size=8)
-DECISIONS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1), HOURS), min_size=1, max_size=6)
+DECISIONS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(12, 36)), min_size=1, max_size=3)
 
 
 def _at(hours: int) -> datetime:
     return START + timedelta(hours=hours)
 
 
-@settings(max_examples=40, deadline=None)
-@given(events=EVENTS, labels=LABELS, decisions=DECISIONS, split=st.integers(0, 14), as_of=st.integers(20, 70))
+@settings(max_examples=100, deadline=None)
+@given(events=EVENTS, labels=LABELS, decisions=DECISIONS, split=st.integers(0, 14), as_of=st.integers(20, 40))
 def test_rows_within_reach_decide_as_all_rows_do(events, labels, decisions, split, as_of):
     payments = pl.DataFrame(
         [(str(i), str(c), str(t), cents, _at(at), _at(at + late)) for i, c, t, cents, at, late in events],
