@@ -22,9 +22,10 @@ from feature_store.stores.records import EventCodec, RowCodec
 from feature_store.table_view import TableView
 from feature_store.view import FeatureView
 
+# AUTOINCREMENT: a number is never given again, so that who holds a dropped state cannot read another's.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (
-    number INTEGER PRIMARY KEY, owner TEXT NOT NULL, generation TEXT NOT NULL, view TEXT NOT NULL,
+    number INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, generation TEXT NOT NULL, view TEXT NOT NULL,
     fingerprint TEXT NOT NULL, newest INTEGER, written INTEGER NOT NULL, lifetime INTEGER NOT NULL,
     UNIQUE (owner, generation, view, fingerprint)
 );
