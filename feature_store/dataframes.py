@@ -25,11 +25,13 @@ def columns_of(frame: "pl.DataFrame | pd.DataFrame") -> list[str]:
     """Return a frame's column names.
 
     Raises:
-        SourceInvalid: It is neither a pandas nor a polars frame, or two of its columns have one name.
+        SourceInvalid: It is neither a pandas nor a polars frame, or its columns are not named by different texts.
     """
     if not isinstance(frame, pl.DataFrame) and not _is_pandas(frame):
         raise SourceInvalid(f"entities are a pandas or polars DataFrame, and not {type(frame).__name__}")
-    names = [str(name) for name in frame.columns]
+    names = list(frame.columns)
+    if other := [name for name in names if not isinstance(name, str)]:
+        raise SourceInvalid(f"entities have a column named {other[0]!r}; name columns by texts")
     if len(set(names)) < len(names):
         raise SourceInvalid(f"entities have two columns of one name: {', '.join(names)}")
     return names

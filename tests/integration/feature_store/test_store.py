@@ -97,7 +97,7 @@ def test_windows_are_as_of_each_decision_and_not_of_the_last_event(store, instal
 
 def test_pandas_in_gives_pandas_out_with_the_same_values_and_the_same_index(store, installation):
     entities = decisions(installation)
-    frame = entities.to_pandas().set_index(pd.Index(range(100, 100 + entities.height), name="case"))
+    frame = entities.to_pandas().set_index(pd.Index([*range(entities.height - 1), 0], name="case"))  # one stands twice
 
     joined = store.training_set("fraud", frame)
 
@@ -378,6 +378,10 @@ def test_columns_that_are_absent_of_another_type_or_there_twice_are_named(store,
         store.training_set("fraud", entities.rename({"label": "amount"}))
     with pytest.raises(SourceInvalid, match=r"no column 'lable' to keep; did you mean 'label'"):
         store.training_set("fraud", entities, keep=["lable"])
+    with pytest.raises(SourceInvalid, match="a column named 0; name columns by texts"):
+        store.training_set("fraud", entities.to_pandas().rename(columns={"label": 0}))
+    with pytest.raises(SourceInvalid, match="two columns of one name"):
+        store.training_set("fraud", entities.to_pandas().rename(columns={"label": "at"}))
     with pytest.raises(SourceInvalid, match="pandas or polars DataFrame, and not dict"):
         store.training_set("fraud", {"at": []})
 
