@@ -16,13 +16,14 @@ def telling(wanted: bool) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(file=sys.stderr)
     if Console().is_jupyter:
         yield from _in_a_notebook()
     elif console.is_terminal:
         with console.status("") as status:
-            yield status.update
+            yield lambda line: status.update(escape(line))
     else:
         yield lambda _: None
 
