@@ -21,3 +21,11 @@ class NotReproducible(FeaturesError):
 
 class WorkspaceUnusable(FeaturesError):
     """The workspace's folder is not ours to write."""
+
+
+class ClusterUnreachable(FeaturesError):
+    """No Dask scheduler answers at the address that the settings name."""
+
+
+class WorkersDiffer(FeaturesError):
+    """A worker would not compute what this process computes: other code, other libraries or other files."""
