@@ -314,8 +314,9 @@ def _labelled(
 def _newest_by_range(labels: Sequence[Piece], events: Sequence[Piece], counting: _Counting) -> dict[str, int]:
     """Do the same for every pair at once, one range of hashes after the other."""
     total = sum(piece.known for piece in (*labels, *events))
-    bounds = np.linspace(0, 2**64, max(2, 2 + total // _SORTED_AT_ONCE))[1:-1].astype(np.uint64)
-    ranges = [(low, high) for low, high in zip([np.uint64(0), *bounds], [*bounds, None], strict=True)]
+    count = 1 + total // _SORTED_AT_ONCE
+    bounds = [np.uint64(number * 2**64 // count) for number in range(count)]
+    ranges = list(zip(bounds, [*bounds[1:], None], strict=True))
     newest = np.full(len(labels), np.iinfo(np.int64).min)
     for low, high in ranges:
         parts = [_within(*counting.ids(piece), low, high) for piece in events]
