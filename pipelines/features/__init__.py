@@ -2,7 +2,21 @@
 
 from feature_store.versions.restore import restore_from_clone
 from pipelines.features.build import build, due_views
+from pipelines.features.garbage import Garbage, collect_garbage
 from pipelines.features.restore import read_features, restore
+from pipelines.features.verify import Verified, verify_versions
 from pipelines.features.versions import FeatureVersion, versions
 
-__all__ = ["FeatureVersion", "build", "due_views", "read_features", "restore", "restore_from_clone", "versions"]
+__all__ = [
+    "FeatureVersion",
+    "Garbage",
+    "Verified",
+    "build",
+    "collect_garbage",
+    "due_views",
+    "read_features",
+    "restore",
+    "restore_from_clone",
+    "verify_versions",
+    "versions",
+]

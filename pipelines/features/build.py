@@ -15,9 +15,10 @@ from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, content_id
+from pipelines.features.cluster import computer_of
 from pipelines.features.content_files import write_files
 from pipelines.features.errors import NothingAccepted, NotReproducible
-from pipelines.features.event_views import Inputs, here, write_features
+from pipelines.features.event_views import Inputs, write_features
 from pipelines.features.inputs import AcceptedFile, accepted_inputs, located
 from pipelines.features.known_files import KnownFiles
 from pipelines.features.online_state import online_state
@@ -51,6 +52,7 @@ def build(
     Raises:
         NothingAccepted: There are no rows to build from.
         RemoteDamaged: The DVC remote does not hold what was pushed.
+        ClusterUnreachable: The settings name a Dask scheduler, and it does not answer.
         NotReproducible: Inputs that were sealed before gave other bytes.
     """
     say = progress or (lambda _: None)
@@ -156,15 +158,16 @@ def _from_events(
 ) -> Manifest:
     known_files = KnownFiles(workspace.memory / "files.json")
     reading = Inputs(view, inputs, as_of, located(ledger, inputs, known_files))
-    partitions, arrivals = write_features(
-        reading,
-        workspace.path,
-        memory=workspace.memory,
-        sealed=_sealed_before(workspace, view),
-        known_files=known_files,
-        say=say,
-        computer=here,
-    )
+    with computer_of(ledger.settings.dask_scheduler) as computer:
+        partitions, arrivals = write_features(
+            reading,
+            workspace.path,
+            memory=workspace.memory,
+            sealed=_sealed_before(workspace, view),
+            known_files=known_files,
+            say=say,
+            computer=computer,
+        )
     state = _put_rows(ledger, online_state(reading, arrivals))
     known_files.save()
     return Manifest(
