@@ -34,6 +34,8 @@ class Settings(BaseSettings):
         online_store_url: What remembers the features of the scoring job: ``sqlite:///path`` or ``redis://host:port/db``,
             one database for one job, without a login. Unset: the job's own memory.
         online_store_password: Redis's; never logged.
+        dask_scheduler: Address of a Dask scheduler, e.g. ``tcp://10.0.0.5:8786``, whose workers see the workspace under
+            the same path: heavy features are computed there. Unset: in the process that builds.
         mlflow_tracking_uri: MLflow server. Unset: SQLite under ``home``.
         keys: Folder of encrypted signing keys. Unset: under ``home``.
         actor: Who is acting, as evidence names them. Unset: the operating system's user.
@@ -71,6 +73,7 @@ class Settings(BaseSettings):
     dvc_remote: str | None = None
     online_store_url: str | None = None
     online_store_password: SecretStr | None = None
+    dask_scheduler: str | None = None
     mlflow_tracking_uri: str | None = None
     keys: Path | None = None
     actor: str = Field(default_factory=getpass.getuser)
