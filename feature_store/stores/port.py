@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
     Attributes:
         events: For each entity that was asked about, its events in any order; what was known only after the decision is
-            among them. They need not say their entities.
+            among them. They need not say their entities, nor their labels where no feature of the entity reads any.
         known: The event of the id that was asked about, as it first arrived.
         early: What labels said about that id while no event had it, ascending.
         newest: The newest instant from which anything here was known, microseconds since 1970; None before anything.

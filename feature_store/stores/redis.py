@@ -1,7 +1,8 @@
 """States in Redis: they survive the process, and other machines read them.
 
 One script a call (:mod:`feature_store.stores.redis_scripts`): a decision is one round trip whatever its entities, and a
-write happens whole or not. Records are packed here and opaque there, but for the instants and the end of the id.
+write happens whole or not. Records are packed here and opaque there, but for where their
+labels begin.
 
 One Redis, or one primary; of a cluster, one shard holds a state, by the braces in its prefix.
 """
@@ -232,13 +233,14 @@ class _RedisEvents(_State):
         fields = [
             "" if entity is None else place + entity for place, entity in zip(self._places, entities, strict=True)
         ]
+        arguments: list[str | bytes | int] = ["" if event_id is None else event_id, self._codec.head, self._codec.width]
+        for field, reads_labels in zip(fields, self._codec.reads_labels, strict=True):
+            arguments += (field, int(reads_labels))
         keys = (*self._keys, *(self._prefix + field for field in fields))
-        newest, known, early, *records = self._store.run(
-            scripts.READ_EVENTS, keys, ["" if event_id is None else event_id, *fields]
-        )
+        newest, known, early, *columns = self._store.run(scripts.READ_EVENTS, keys, arguments)
         return Seen(
-            tuple(self._codec.read_events(blob) for blob in records),
-            self._codec.read_event(known) if known else None,
+            tuple(self._codec.read_columns(*columns[at : at + 4]) for at in range(0, len(columns), 4)),
+            self._codec.read_event(event_id, known) if known and event_id is not None else None,
             self._codec.read_labels(early),
             self._newest(newest),
         )
