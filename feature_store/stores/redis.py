@@ -25,6 +25,7 @@ from feature_store.table_view import TableView
 from feature_store.view import FeatureView
 
 _TIMEOUT_SECONDS = 2.0
+_WRITTEN_AT_ONCE = 500  # some milliseconds of a server that does one thing at a time
 _FORGOTTEN_AT_ONCE = 64
 _LONGEST_MS = 400 * 86_400_000  # of a table view without a TTL: after so long without a write nobody wants it
 _UNLINKED_AT_ONCE = 1_000
@@ -166,6 +167,8 @@ class _State:
         prefix: What the state's keys begin with.
         keys: Its keys.
     """
+
+    at_once = _WRITTEN_AT_ONCE
 
     def __init__(self, store: RedisStore, prefix: str, keys: Sequence[str]) -> None:
         self._store = store

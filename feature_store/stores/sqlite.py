@@ -50,6 +50,7 @@ CREATE INDEX IF NOT EXISTS row_expires ON row (state, expires);
 """
 _TABLES = ("event", "of_entity", "early_label", "row")
 _BUSY_SECONDS = 5.0
+_WRITTEN_AT_ONCE = 10_000  # a page is written once a transaction, however many of its records change
 _FORGOTTEN_AT_ONCE = 64
 _CACHE_KIB = 64 * 1024
 _MAPPED_BYTES = 1 << 30
@@ -153,6 +154,8 @@ class SqliteStore:
 
 class _State:
     """What both kinds of state share: which it is, and what is the newest instant in it."""
+
+    at_once = _WRITTEN_AT_ONCE
 
     def __init__(self, store: SqliteStore, number: int) -> None:
         self._store = store
