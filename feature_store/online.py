@@ -16,7 +16,7 @@ from feature_store.features import microseconds
 from feature_store.online_rows import OnlineRows
 from feature_store.state import DISORDER, LABEL_AVAILABLE_AT, recent_events
 from feature_store.stores.in_process import InProcessEvents
-from feature_store.stores.port import WRITTEN_AT_ONCE, EventStore
+from feature_store.stores.port import EventStore
 from feature_store.view import FeatureView
 
 __all__ = ["DISORDER", "OnlineFeatures", "OnlineRows", "recent_events"]
@@ -57,7 +57,7 @@ class OnlineFeatures:
             progress: Told how many of its rows were taken up.
         """
         done = 0
-        for rows in state.iter_slices(WRITTEN_AT_ONCE):
+        for rows in state.iter_slices(self._store.at_once):
             self._store.write(*_events_and_labels(self._view, rows))
             done += rows.height
             if progress:

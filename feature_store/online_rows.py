@@ -10,7 +10,7 @@ from feature_store.errors import NoLongerKept, SourceInvalid, ViewInvalid
 from feature_store.features import microseconds
 from feature_store.state import DISORDER
 from feature_store.stores.in_process import InProcessRows
-from feature_store.stores.port import WRITTEN_AT_ONCE, Key, RowStore, StoredRow
+from feature_store.stores.port import Key, RowStore, StoredRow
 from feature_store.table_view import TableView
 
 _INSTANT = pl.Datetime("us", "UTC")
@@ -52,7 +52,7 @@ class OnlineRows:
         by = list(self._view.looked_up_by)
         newest = rows.sort("event_time", "available_at", maintain_order=True).unique(by, keep="last")
         done = 0
-        for some in newest.iter_slices(WRITTEN_AT_ONCE):
+        for some in newest.iter_slices(self._store.at_once):
             self._store.write(list(_rows(self._view, some)))
             done += some.height
             if progress:

@@ -10,6 +10,7 @@ from feature_store.stores.port import EventStore, KeptRow, Key, RowStore, Seen, 
 from feature_store.table_view import TableView
 from feature_store.view import FeatureView
 
+_WRITTEN_AT_ONCE = 5_000
 _FORGOTTEN_AT_ONCE = 64  # bounds what one observation may spend on clearing up after a quiet spell
 
 
@@ -54,6 +55,8 @@ class InProcessEvents:
     Args:
         view: The declaration.
     """
+
+    at_once = _WRITTEN_AT_ONCE
 
     def __init__(self, view: FeatureView) -> None:
         self._by_entity: tuple[dict[str, list[Event]], ...] = tuple({} for _ in view.entities)
@@ -164,6 +167,8 @@ class InProcessRows:
     Args:
         view: The declaration.
     """
+
+    at_once = _WRITTEN_AT_ONCE
 
     def __init__(self, view: TableView) -> None:
         self._rows: dict[Key, StoredRow] = {}

@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
     Attributes:
         events: For each entity that was asked about, its events in any order; what was known only after the decision is
-            among them. They need not say their entities.
+            among them. They need not say their entities, nor their labels where no feature of the entity reads any.
         known: The event of the id that was asked about, as it first arrived.
         early: What labels said about that id while no event had it, ascending.
         newest: The newest instant from which anything here was known, microseconds since 1970; None before anything.
@@ -64,14 +64,18 @@ class EventStore(Protocol):
 
     An event is forgotten, and with it its id, once ``event_time`` plus :func:`kept` lies no later than the newest
     instant; labels whose event has not come are, once both their instants are as old.
+
+    Attributes:
+        at_once: How many things a bulk write should give together: fewer cost more, more keep others waiting.
     """
+
+    at_once: int
 
     def write(self, events: Sequence[Event], labels: Sequence[LabelOf]) -> None:
         """Take up events, with whatever labels they carry, and labels, whose events may come later.
 
         Of several events with one id the first to arrive stays (``available_at``; at one instant the first written),
-        with the labels of all. What is there already changes nothing. Either everything is taken up or nothing; no more
-        than :data:`WRITTEN_AT_ONCE` things should be given, so that others need not wait long.
+        with the labels of all. What is there already changes nothing. Either everything is taken up or nothing.
 
         Raises:
             StoreUnavailable: The engine does not answer; nothing is half written.
@@ -118,7 +122,12 @@ class RowStore(Protocol):
 
     Newest is by (``event_time``, ``available_at``); of rows equal in both the last written stays. Where the view has a
     TTL a row is forgotten :data:`~feature_store.state.DISORDER` after nobody could read it any more.
+
+    Attributes:
+        at_once: As that of :class:`EventStore`.
     """
+
+    at_once: int
 
     def write(self, rows: Sequence[StoredRow]) -> None:
         """Take up rows, at most one a key. None replaces a newer one.
@@ -157,10 +166,6 @@ class OnlineStore(Protocol):
     def close(self) -> None:
         """Let the engine go; states that were made by this are of no use after it."""
         ...
-
-
-WRITTEN_AT_ONCE = 500
-"""How many events, labels or rows are given to an engine together."""
 
 
 def kept(view: FeatureView) -> int:

@@ -1,7 +1,8 @@
 """States in Redis: they survive the process, and other machines read them.
 
 One script a call (:mod:`feature_store.stores.redis_scripts`): a decision is one round trip whatever its entities, and a
-write happens whole or not. Records are packed here and opaque there, but for the instants and the end of the id.
+write happens whole or not. Records are packed here and opaque there, but for where their
+labels begin.
 
 One Redis, or one primary; of a cluster, one shard holds a state, by the braces in its prefix.
 """
@@ -24,6 +25,7 @@ from feature_store.table_view import TableView
 from feature_store.view import FeatureView
 
 _TIMEOUT_SECONDS = 2.0
+_WRITTEN_AT_ONCE = 500  # some milliseconds of a server that does one thing at a time
 _FORGOTTEN_AT_ONCE = 64
 _LONGEST_MS = 400 * 86_400_000  # of a table view without a TTL: after so long without a write nobody wants it
 _UNLINKED_AT_ONCE = 1_000
@@ -166,6 +168,8 @@ class _State:
         keys: Its keys.
     """
 
+    at_once = _WRITTEN_AT_ONCE
+
     def __init__(self, store: RedisStore, prefix: str, keys: Sequence[str]) -> None:
         self._store = store
         self._prefix = prefix
@@ -232,13 +236,14 @@ class _RedisEvents(_State):
         fields = [
             "" if entity is None else place + entity for place, entity in zip(self._places, entities, strict=True)
         ]
+        arguments: list[str | bytes | int] = ["" if event_id is None else event_id, self._codec.head, self._codec.width]
+        for field, reads_labels in zip(fields, self._codec.reads_labels, strict=True):
+            arguments += (field, int(reads_labels))
         keys = (*self._keys, *(self._prefix + field for field in fields))
-        newest, known, early, *records = self._store.run(
-            scripts.READ_EVENTS, keys, ["" if event_id is None else event_id, *fields]
-        )
+        newest, known, early, *columns = self._store.run(scripts.READ_EVENTS, keys, arguments)
         return Seen(
-            tuple(self._codec.read_events(blob) for blob in records),
-            self._codec.read_event(known) if known else None,
+            tuple(self._codec.read_columns(*columns[at : at + 4]) for at in range(0, len(columns), 4)),
+            self._codec.read_event(event_id, known) if known and event_id is not None else None,
             self._codec.read_labels(early),
             self._newest(newest),
         )

@@ -34,39 +34,50 @@ end
 READ_EVENTS = (
     _EVENTS_WHOLE
     + """
--- ARGV: id or '', then for each entity its field of count or '' for none; KEYS[6..]: the entities' hashes.
-local id, known, labels = ARGV[1], '', ''
-local found = {}
-for place = 2, #ARGV do
-  local records = ARGV[place] == '' and {} or redis.call('HVALS', KEYS[4 + place])
-  if #records ~= tonumber(ARGV[place] ~= '' and redis.call('HGET', count, ARGV[place]) or 0) then
+-- ARGV: id or '', bytes of a record before its labels, bytes of a label; then for each entity its field of count, or ''
+-- for none, and 1 where its labels are wanted; KEYS[6..]: the entities' hashes.
+local id, head, width = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local answer = {now or '', '', ''}
+for at = 4, #ARGV, 2 do
+  local field, wanted = ARGV[at], ARGV[at + 1] == '1'
+  local held = field == '' and {} or redis.call('HGETALL', KEYS[4 + at / 2])
+  if #held / 2 ~= tonumber(field ~= '' and redis.call('HGET', count, field) or 0) then
     return redis.error_reply('LOST events of an entity are missing')
   end
-  for at = 1, #records do
-    records[at] = struct.pack('<I4', #records[at]) .. records[at]
+  local ids, heads, counts, labels = {}, {}, {}, {}
+  for place = 1, #held / 2 do
+    local record = held[2 * place]
+    ids[place] = held[2 * place - 1]
+    heads[place] = record:sub(1, head)
+    if wanted then
+      counts[place] = struct.pack('<I4', (#record - head) / width)
+      labels[place] = record:sub(head + 1)
+    end
   end
-  found[place - 1] = table.concat(records)
+  answer[#answer + 1] = table.concat(ids, '\\0')
+  answer[#answer + 1] = table.concat(heads)
+  answer[#answer + 1] = table.concat(counts)
+  answer[#answer + 1] = table.concat(labels)
 end
 if id ~= '' then
   local held = redis.call('HGET', event, id)
   if held then
-    held = cmsgpack.unpack(held)
-    known = redis.call('HGET', held[2], id)
-    if not known then return redis.error_reply('LOST an event is missing') end
+    answer[2] = redis.call('HGET', cmsgpack.unpack(held)[2], id)
+    if not answer[2] then return redis.error_reply('LOST an event is missing') end
   else
-    labels = redis.call('HGET', early, id) or ''
+    answer[3] = redis.call('HGET', early, id) or ''
   end
 end
-return {now or '', known, labels, unpack(found)}
+return answer
 """
 )
 
 WRITE_EVENTS = (
     _EVENTS_WHOLE
     + """
--- ARGV: prefix of entities' hashes, lifetime in ms, places, bytes before an id, bytes of a label, newest instant,
--- most to forget, number of events, number of labels, 1 where the state was written before; then of each event: id,
--- available_at, expiry, record, a field of count for each place; then of each label: id, expiry, label.
+-- ARGV: prefix of entities' hashes, lifetime in ms, places, bytes of a record before its labels, bytes of a label,
+-- newest instant, most to forget, number of events, number of labels, 1 where the state was written before; then of
+-- each event: id, available_at, expiry, record, a field of count for each place; then of each label: id, expiry, label.
 local prefix, lifetime, places = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local head, width, latest, most = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local events, labels = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -103,10 +114,9 @@ end
 
 local function label(id, held, more)
   local record = redis.call('HGET', held[2], id)
-  local ends = head + #id
-  local known = record:sub(ends + 1)
+  local known = record:sub(head + 1)
   local all = united(known, more)
-  if all ~= known then put(id, held, record:sub(1, ends) .. all) end
+  if all ~= known then put(id, held, record:sub(1, head) .. all) end
 end
 
 -- Everything is looked at before anything is written: a script that fails has written what it wrote.
@@ -127,15 +137,14 @@ end
 
 for at = first_event, first_label - 1, step do
   local id, available, record = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 3]
-  local ends = head + #id
-  local said = record:sub(ends + 1)
+  local said = record:sub(head + 1)
   local held = redis.call('HGET', event, id)
   held = held and cmsgpack.unpack(held)
   if held and held[1] <= available then
     label(id, held, said)
   else
     if held then
-      said = united(redis.call('HGET', held[2], id):sub(ends + 1), said)
+      said = united(redis.call('HGET', held[2], id):sub(head + 1), said)
       drop(id, held)
     else
       said = united(redis.call('HGET', early, id) or '', said)
@@ -145,7 +154,7 @@ for at = first_event, first_label - 1, step do
     for place = 1, places do held[place + 1] = prefix .. ARGV[at + 3 + place] end
     redis.call('HSET', event, id, cmsgpack.pack(held))
     redis.call('ZADD', expiring, ARGV[at + 2], id)
-    put(id, held, record:sub(1, ends) .. said)
+    put(id, held, record:sub(1, head) .. said)
   end
 end
 

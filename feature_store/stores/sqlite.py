@@ -50,6 +50,7 @@ CREATE INDEX IF NOT EXISTS row_expires ON row (state, expires);
 """
 _TABLES = ("event", "of_entity", "early_label", "row")
 _BUSY_SECONDS = 5.0
+_WRITTEN_AT_ONCE = 10_000  # a page is written once a transaction, however many of its records change
 _FORGOTTEN_AT_ONCE = 64
 _CACHE_KIB = 64 * 1024
 _MAPPED_BYTES = 1 << 30
@@ -154,6 +155,8 @@ class SqliteStore:
 class _State:
     """What both kinds of state share: which it is, and what is the newest instant in it."""
 
+    at_once = _WRITTEN_AT_ONCE
+
     def __init__(self, store: SqliteStore, number: int) -> None:
         self._store = store
         self._number = number
@@ -207,16 +210,16 @@ class _SqliteEvents(_State):
             newest = self._newest(connection)
             found = [
                 connection.execute(
-                    "SELECT record FROM of_entity WHERE state = ? AND place = ? AND entity = ?",
+                    "SELECT id, record FROM of_entity WHERE state = ? AND place = ? AND entity = ?",
                     (self._number, place, entity),
                 ).fetchall()
                 for place, entity in enumerate(entities)
             ]
             known = None if event_id is None else self._known(connection, event_id)
             early = None if event_id is None or known else self._early(connection, event_id)
-        read = self._codec.read_event
+        read, wanted = self._codec.read_events, self._codec.reads_labels
         return Seen(
-            tuple([read(record) for (record,) in records] for records in found),
+            tuple(read(records, labels=labels) for records, labels in zip(found, wanted, strict=True)),
             known[0] if known else None,
             self._codec.read_labels(early[1]) if early else (),
             newest,
@@ -234,7 +237,7 @@ class _SqliteEvents(_State):
             "SELECT record FROM of_entity WHERE state = ? AND place = 0 AND entity = ? AND id = ?",
             (self._number, entities[0], event_id),
         ).fetchone()
-        return self._codec.read_event(record), entities
+        return self._codec.read_event(event_id, record), entities
 
     def _early(self, connection: sqlite3.Connection, event_id: str) -> tuple[int, bytes] | None:
         found: tuple[int, bytes] | None = connection.execute(

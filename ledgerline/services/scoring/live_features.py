@@ -11,7 +11,6 @@ from feature_store.definition import FeatureValue
 from feature_store.errors import StateLost
 from feature_store.online import DISORDER, OnlineFeatures
 from feature_store.stores import EventStore
-from feature_store.stores.port import WRITTEN_AT_ONCE
 from feature_store.view import FeatureView
 from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
@@ -98,7 +97,7 @@ class LiveFeatures:
 
 
 def _say_progress(done: int, of: int) -> None:
-    if done // _SAID_EVERY != (done - WRITTEN_AT_ONCE) // _SAID_EVERY:
+    if done % _SAID_EVERY == 0 or done == of:
         _log.info("%s of %s remembered events taken up", f"{done:,}", f"{of:,}")
 
 

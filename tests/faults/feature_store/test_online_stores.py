@@ -53,10 +53,11 @@ def write_and_be_killed(engine: tuple[str, str | None], *, after: int) -> int:
 
 
 def remembered(store: EventStore, entities: tuple[str, str]) -> list[dict[str, tuple[Any, ...]]]:
-    found = store.read(entities, None)
+    """Return what is remembered of a customer, of whom no feature reads labels, and of a terminal."""
+    of_customer, of_terminal = store.read(entities, None).events
     return [
-        {event.id: (event.event_time, event.available_at, event.values, event.labels) for event in events}
-        for events in found.events
+        {event.id: (event.event_time, event.available_at, event.values) for event in of_customer},
+        {event.id: (event.event_time, event.available_at, event.values, event.labels) for event in of_terminal},
     ]
 
 
