@@ -6,8 +6,10 @@ test holds the two to each other and to a brute-force oracle.
 
 import math
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from feature_store.errors import SourceInvalid
@@ -28,6 +30,8 @@ Vector = dict[str, FeatureValue]
 """The features of one decision by name, in the view's order."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WHOLE = range(-(2**63), 2**63)  # what a whole-number column of a contract holds
+_EVENT_TIME = operator.attrgetter("event_time")
 
 
 class Label(NamedTuple):
@@ -35,6 +39,14 @@ class Label(NamedTuple):
 
     known_from: int
     values: tuple[int, ...]  # in the order of the view's label measures
+
+
+class LabelOf(NamedTuple):
+    """A label, and what it is about."""
+
+    event_id: str
+    newest_instant: int  # the later of the label's event_time and available_at
+    label: Label
 
 
 class Event:
@@ -57,6 +69,10 @@ class Event:
         self.available_at = available_at
         self.values = values  # in the order of the view's event measures
         self.labels = labels  # ascending
+
+    def with_labels(self, labels: tuple[Label, ...]) -> "Event":
+        """Return the same event under these labels, ascending."""
+        return Event(self.id, self.entities, self.event_time, self.available_at, self.values, labels)
 
     @property
     def arrival(self) -> tuple[int, int, str]:
@@ -89,6 +105,7 @@ class Definition:
     def __init__(self, view: FeatureView) -> None:
         self._view = view
         self._windows = tuple(_Window(view, feature) for feature in view.looking_back)
+        self._read = tuple(dict.fromkeys(window.entity for window in self._windows))
         self._ordered = frozenset(window.entity for window in self._windows if not window.by_sums)
         self._ttl = microseconds(view.ttl) if view.ttl else None
 
@@ -107,8 +124,8 @@ class Definition:
             tuple(self._steps_in(row, column, contract) for column in self._view.event_measures),
         )
 
-    def label(self, row: Mapping[str, Any]) -> tuple[str, int, Label]:
-        """Read a label: the id of its event, the latest of its instants, and what it says.
+    def label(self, row: Mapping[str, Any]) -> LabelOf:
+        """Read a label from a row of the view's labels.
 
         Raises:
             SourceInvalid: A column that the view reads is absent, null or of another type, or the view has no labels.
@@ -119,7 +136,7 @@ class Definition:
         values = tuple(whole_in(row, column, contract) for column in self._view.label_measures)
         known_from = instant_in(row, "available_at", contract)
         latest = max(known_from, instant_in(row, "event_time", contract))
-        return text_in(row, self._view.event_id, contract), latest, Label(known_from, values)
+        return LabelOf(text_in(row, self._view.event_id, contract), latest, Label(known_from, values))
 
     def vector(self, seen: Sequence[Sequence[Event]], decided_at: int, row: Mapping[str, Any] | None) -> Vector:
         """Return every feature of a decision.
@@ -131,15 +148,12 @@ class Definition:
             row: The event that is decided on, by column; None where a decision is about entities alone. Features of the
                 row itself are null then.
         """
-        newest_first = {
-            entity: sorted(seen[entity], key=lambda event: (event.event_time, event.arrival), reverse=True)
-            for entity in self._ordered
-        }
-        expired = self._expired(seen, decided_at)
+        of = {entity: _EntityEvents(seen[entity], decided_at, entity in self._ordered) for entity in self._read}
+        expired = [
+            entity for entity, events in of.items() if self._ttl is not None and not events.any_within(self._ttl)
+        ]
         windows: dict[str, FeatureValue] = {
-            window.name: window.nothing
-            if window.entity in expired
-            else window.value(newest_first.get(window.entity, seen[window.entity]), decided_at)
+            window.name: window.nothing if window.entity in expired else window.value(of[window.entity])
             for window in self._windows
         }
         vector: Vector = {}
@@ -159,18 +173,53 @@ class Definition:
         value = row.get(column)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise SourceInvalid(f"{contract}.{column} is {value!r}; it must be a number")
-        return round(float(value) * steps_a_unit)
+        return _held(round(float(value) * steps_a_unit), column, contract)
 
-    def _expired(self, seen: Sequence[Sequence[Event]], decided_at: int) -> frozenset[int]:
-        """Return the entities whose newest event is older than the view's TTL, or that have none."""
-        if self._ttl is None:
-            return frozenset()
-        oldest = decided_at - self._ttl
-        return frozenset(
-            entity
-            for entity, events in enumerate(seen)
-            if not any(oldest <= event.event_time <= decided_at for event in events)
-        )
+
+class _EntityEvents:
+    """The events of one entity that a decision sees, oldest first, and what its windows have in common.
+
+    Args:
+        events: In any order.
+        decided_at: Microseconds since 1970.
+        ordered: Whether it matters which of two events about one instant arrived first.
+    """
+
+    def __init__(self, events: Sequence[Event], decided_at: int, ordered: bool) -> None:
+        self._events = sorted(events, key=_by_time_and_arrival if ordered else _EVENT_TIME)
+        self._decided_at = decided_at
+        self._steps: dict[tuple[Source, int], list[int]] = {}
+        self._totals: dict[tuple[Source, int], list[int]] = {}
+        self.times = [event.event_time for event in self._events]
+
+    def any_within(self, ttl: int) -> bool:
+        """Return whether the newest event is no older than ``ttl``."""
+        at = bisect_right(self.times, self._decided_at)
+        return at > 0 and self.times[at - 1] >= self._decided_at - ttl
+
+    def span(self, starts_before: int, ends_before: int) -> tuple[int, int]:
+        """Return where the events of a window begin and end."""
+        times, at = self.times, self._decided_at
+        return bisect_right(times, at - starts_before), bisect_right(times, at - ends_before)
+
+    def steps(self, source: Source, position: int) -> list[int]:
+        """Return a measure of every event; of labels, as it was known when the decision was made."""
+        found = self._steps.get((source, position))
+        if found is None:
+            if source is Source.LABELS:
+                at = self._decided_at
+                found = [event.labelled(position, at) if event.labels else 0 for event in self._events]
+            else:
+                found = [event.values[position] for event in self._events]
+            self._steps[source, position] = found
+        return found
+
+    def total(self, source: Source, position: int, first: int, end: int) -> int:
+        """Return the sum of a measure over some of the events: the difference of two running sums, exact."""
+        totals = self._totals.get((source, position))
+        if totals is None:
+            totals = self._totals[source, position] = list(accumulate(self.steps(source, position), initial=0))
+        return totals[end] - totals[first]
 
 
 class _Window:
@@ -182,7 +231,7 @@ class _Window:
         self._starts_before = microseconds(feature.reach)
         self._rows = feature.rows
         self._divide_by = feature.of.divide_by if feature.of else 1
-        self._of_labels = feature.of is not None and feature.of.source is Source.LABELS
+        self._source = feature.of.source if feature.of else Source.EVENTS
         self._position = measures[feature.of.source].index(feature.of.column) if feature.of else 0
         self.name = feature.name
         self.entity = view.entities.index(feature.by)
@@ -192,58 +241,61 @@ class _Window:
             self.nothing = [None] * feature.rows
         self._reduce = self._reduction(feature)
 
-    def value(self, seen: Sequence[Event], decided_at: int) -> FeatureValue:
-        """Return the feature from the events that the decision sees of the entity, newest first unless by sums."""
-        after, until = decided_at - self._starts_before, decided_at - self._ends_before
-        counted = [event for event in seen if after < event.event_time <= until]
+    def value(self, events: _EntityEvents) -> FeatureValue:
+        """Return the feature from the events that the decision sees of the entity."""
+        first, end = events.span(self._starts_before, self._ends_before)
         if self._rows is not None:
-            counted = counted[: self._rows]
-        return self._reduce(counted, decided_at)
+            first = max(first, end - self._rows)
+        return self._reduce(events, first, end)
 
-    def _reduction(self, feature: WindowAggregate | EventSequence) -> Callable[[Sequence[Event], int], FeatureValue]:
+    def _reduction(self, feature: WindowAggregate | EventSequence) -> Callable[[_EntityEvents, int, int], FeatureValue]:
         if isinstance(feature, EventSequence):
-            return lambda counted, _: self._listed(counted, feature.rows)
-        if feature.how is Aggregation.COUNT:
-            return lambda counted, _: float(len(counted))
-        empty, how = feature.empty, feature.how
+            return lambda events, first, end: self._listed(events, first, end, feature.rows)
+        empty, how, divide_by, measure = feature.empty, feature.how, self._divide_by, (self._source, self._position)
+        if how is Aggregation.COUNT:
+            return lambda _, first, end: float(end - first)
+        if how is Aggregation.SUM:
+            return lambda events, first, end: events.total(*measure, first, end) / divide_by if end > first else empty
+        if how is Aggregation.MEAN:
+            return lambda events, first, end: (
+                events.total(*measure, first, end) / (end - first) / divide_by if end > first else empty
+            )
         if how is Aggregation.LAST:
-            lag = feature.lag
-            return lambda counted, _: (
-                counted[lag].values[self._position] / self._divide_by if lag < len(counted) else empty
+            back = feature.lag + 1
+            return lambda events, first, end: (
+                events.steps(*measure)[end - back] / divide_by if end - back >= first else empty
             )
         if how is Aggregation.EW_MEAN:
             half_life = microseconds(feature.half_life) if feature.half_life else 1
-            return lambda counted, _: self._weighted(counted, half_life) if counted else empty
+            return lambda events, first, end: self._weighted(events, first, end, half_life) if end > first else empty
         reduce = _REDUCTIONS[how]
-        return lambda counted, decided_at: (
-            reduce(self._steps(counted, decided_at)) / self._divide_by if counted else empty
+        return lambda events, first, end: (
+            reduce(events.steps(*measure)[first:end][::-1]) / divide_by if end > first else empty
         )
 
-    def _steps(self, counted: Sequence[Event], decided_at: int) -> list[int]:
-        if self._of_labels:
-            return [event.labelled(self._position, decided_at) for event in counted]
-        return [event.values[self._position] for event in counted]
-
-    def _listed(self, counted: Sequence[Event], rows: int) -> list[float | None]:
-        known: list[float | None] = [event.values[self._position] / self._divide_by for event in reversed(counted)]
+    def _listed(self, events: _EntityEvents, first: int, end: int, rows: int) -> list[float | None]:
+        steps = events.steps(self._source, self._position)[first:end]
+        known: list[float | None] = [step / self._divide_by for step in steps]
         return [None] * (rows - len(known)) + known
 
-    def _weighted(self, counted: Sequence[Event], half_life: int) -> float:
+    def _weighted(self, events: _EntityEvents, first: int, end: int, half_life: int) -> float:
         """Return the mean with weights that halve with every half-life before the newest of the events."""
-        newest = counted[0].event_time
+        times, steps = events.times, events.steps(self._source, self._position)
+        newest = times[end - 1]
         total = weights = 0.0
-        for event in counted:
-            weight = 2.0 ** (-((newest - event.event_time) / half_life))
-            total += weight * event.values[self._position]
+        for place in range(end - 1, first - 1, -1):
+            weight = 2.0 ** (-((newest - times[place]) / half_life))
+            total += weight * steps[place]
             weights += weight
         return total / weights / self._divide_by
 
 
-def _mean(steps: Sequence[int]) -> float:
-    return sum(steps) / len(steps)
+def _by_time_and_arrival(event: Event) -> tuple[int, int, int, str]:
+    return event.event_time, event.available_at, len(event.id), event.id
 
 
 def _deviation(steps: Sequence[int]) -> float:
+    """Return the standard deviation of steps, newest first: the squares are floats, and add up in that order."""
     mean = sum(steps) / len(steps)
     total = 0.0
     for step in steps:
@@ -252,8 +304,6 @@ def _deviation(steps: Sequence[int]) -> float:
 
 
 _REDUCTIONS: dict[Aggregation, Callable[[Sequence[int]], float]] = {
-    Aggregation.SUM: sum,
-    Aggregation.MEAN: _mean,
     Aggregation.MIN: min,
     Aggregation.MAX: max,
     Aggregation.STD: _deviation,
@@ -299,8 +349,15 @@ def whole_in(row: Mapping[str, Any], column: str, contract: str) -> int:
         SourceInvalid: It is absent, null or something else.
     """
     try:
-        return int(operator.index(row[column]))
+        value = int(operator.index(row[column]))
     except (KeyError, TypeError):
         raise SourceInvalid(
             f"{contract}.{column} is {row.get(column)!r}; it must be a whole number or a flag"
         ) from None
+    return _held(value, column, contract)
+
+
+def _held(value: int, column: str, contract: str) -> int:
+    if value not in _WHOLE:
+        raise SourceInvalid(f"{contract}.{column} is {value}; it must fit into 64 bits")
+    return value

@@ -15,6 +15,10 @@ class UnknownView(FeatureStoreError):
     """No feature view of that name is declared."""
 
 
+class UnknownFeature(UnknownView):
+    """A view is declared, and has no feature of that name."""
+
+
 class SourceInvalid(FeatureStoreError):
     """Rows given to an executor lack what the view's source contract promises."""
 
@@ -37,3 +41,31 @@ class RemoteDamaged(FeatureStoreError):
 
 class VersionUnknown(FeatureStoreError):
     """No sealed feature version is meant by that name."""
+
+
+class DefinitionChanged(FeatureStoreError):
+    """A feature version was sealed under another definition of its view than today's."""
+
+
+class WorkspaceNotFound(FeatureStoreError):
+    """There is no workspace at a path: no git repository in which feature versions are sealed."""
+
+
+class DecisionsAfterVersion(UserWarning):
+    """Decisions are later than the feature version that answers them; what came in between is not in it."""
+
+
+class StoreUrlInvalid(FeatureStoreError):
+    """The address of an online store is of no engine that there is, or holds what it must not."""
+
+
+class StoreUnavailable(FeatureStoreError):
+    """The engine of an online store does not answer, or refuses."""
+
+
+class StateLost(FeatureStoreError):
+    """The engine of an online store dropped parts of a state; to go on it must be bootstrapped under a new name."""
+
+
+class NoLongerKept(FeatureStoreError):
+    """A decision lies so far back that an online store has forgotten, or replaced, what was known then."""

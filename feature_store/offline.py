@@ -67,13 +67,43 @@ def compute(
         SourceInvalid: A column is absent, of another type or holds a null.
     """
     known = events_in_arrival_order(view, events)
-    first = int(known["available_at"].search_sorted(since, side="left")) if since else 0
-    decided = known.slice(first)
-    at = _instants(decided["available_at"])
-    limit = np.arange(first, known.height, dtype=np.int64)
+    first = _first_decided(known, since)
+    return rows_with(view, known.slice(first), windows_of(view, known, labels, first=first))
+
+
+def windows_of(
+    view: FeatureView, known: pl.DataFrame, labels: pl.DataFrame | None, *, first: int = 0
+) -> dict[str, Floats]:
+    """Compute the windows and sequences alone, for decided rows, e.g. of some entities of a longer history.
+
+    Args:
+        view: The declaration.
+        known: What :func:`~feature_store.sources.events_in_arrival_order` returns: checked, each id once, in order.
+        labels: Accepted rows of the view's labels, or None.
+        first: Position of the first row that is decided; earlier ones are history.
+
+    Returns:
+        By feature: one value a decided row in order, of a sequence one row of values; NaN for null.
+    """
     history = _History(view, known, labels)
-    decisions = _Decisions(at, limit, {entity: history.codes(entity)[first:] for entity in view.entities})
-    return decided.select(*view.key_columns, *_columns(view, history, decisions, decided))
+    limit = np.arange(first, known.height, dtype=np.int64)
+    codes = {entity: history.codes(entity)[first:] for entity in view.entities}
+    return _windows(view, history, _Decisions(_instants(known["available_at"])[first:], limit, codes))
+
+
+def rows_with(view: FeatureView, decided: pl.DataFrame, windows: dict[str, Floats]) -> pl.DataFrame:
+    """Return the rows that :func:`compute` does, from decided events in arrival order and their windows.
+
+    Args:
+        view: The declaration.
+        decided: The view's event columns, in arrival order.
+        windows: Every window and sequence of the view as :func:`windows_of` returns them; emptied.
+    """
+    return decided.select(*view.key_columns, *_columns(view, windows, decided, decided.height))
+
+
+def _first_decided(known: pl.DataFrame, since: datetime | None) -> int:
+    return int(known["available_at"].search_sorted(since, side="left")) if since else 0
 
 
 def decide(
@@ -111,7 +141,7 @@ def decide(
     made = _Decisions(instants[order], limit.astype(np.int64, copy=False), codes)
     given = np.empty_like(order)
     given[order] = np.arange(order.size)
-    return pl.DataFrame(list(_columns(view, history, made, None)))[given]
+    return pl.DataFrame(list(_columns(view, _windows(view, history, made), None, made.at.size)))[given]
 
 
 def _check_decisions(view: FeatureView, decisions: pl.DataFrame, at: str) -> None:
@@ -204,13 +234,12 @@ class _History:
 
 
 def _columns(
-    view: FeatureView, history: _History, decisions: _Decisions, rows: pl.DataFrame | None
+    view: FeatureView, windows: dict[str, Floats], rows: pl.DataFrame | None, height: int
 ) -> Iterator[pl.Series]:
     """Return every feature, in the view's order."""
-    windows = _windows(view, history, decisions)
     numbers: dict[str, pl.Series] = {}
     for feature in view.features:
-        column = _column(feature, windows, numbers, rows, decisions.at.size).alias(feature.name)
+        column = _column(feature, windows, numbers, rows, height).alias(feature.name)
         numbers[feature.name] = column
         yield column
 

@@ -1,27 +1,28 @@
-"""The online executor: a view for one event at a time, by the plain definition over each entity's recent events."""
+"""The online executors: a view for one decision at a time, from what a store remembers.
 
-import heapq
-import threading
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+Of a view over events by the plain definition over each entity's recent events (:class:`OnlineFeatures`), of a view over
+tables by looking up the newest row (:class:`OnlineRows`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
-from feature_store.definition import Definition, Event, Label, Vector
+from feature_store.definition import Definition, Event, Label, LabelOf, Vector, instant_of
+from feature_store.errors import NoLongerKept, SourceInvalid
 from feature_store.features import microseconds
+from feature_store.online_rows import OnlineRows
 from feature_store.state import DISORDER, LABEL_AVAILABLE_AT, recent_events
+from feature_store.stores.in_process import InProcessEvents
+from feature_store.stores.port import WRITTEN_AT_ONCE, EventStore
 from feature_store.view import FeatureView
 
-__all__ = ["DISORDER", "OnlineFeatures", "recent_events"]
+__all__ = ["DISORDER", "OnlineFeatures", "OnlineRows", "recent_events"]
 
-_FORGOTTEN_AT_ONCE = 64  # bounds what one observation may spend on clearing up after a quiet spell
-
-
-class _EarlyLabels(NamedTuple):
-    """Labels of an event that has not arrived, and when to stop waiting for it."""
-
-    expires: int
-    labels: tuple[Label, ...]  # ascending
+Progress = Callable[[int, int], None]
+"""Called with how many of how many rows were taken up."""
 
 
 class OnlineFeatures:
@@ -31,46 +32,36 @@ class OnlineFeatures:
     money is whole minor units. An instance may be shared between threads.
 
     What can still matter is remembered: an event is forgotten, and with it its id, once it is older than the view's
-    horizon and :data:`DISORDER`. So a repeat of an event is recognised for as long as the event could count.
+    horizon and :data:`DISORDER`. So a repeat of an event is recognised for as long as the event could count, and events
+    and labels may come late, twice, restated and in any order within that time.
 
     Args:
         view: The declaration.
+        store: What remembers; None for this process's memory. Errors of its engine pass through every method.
     """
 
-    def __init__(self, view: FeatureView) -> None:
+    def __init__(self, view: FeatureView, store: EventStore | None = None) -> None:
         self._view = view
         self._definition = Definition(view)
-        self._by_entity: tuple[dict[str, list[Event]], ...] = tuple({} for _ in view.entities)
-        self._known: dict[str, Event] = {}
-        self._early_labels: dict[str, _EarlyLabels] = {}
-        self._expiring: list[tuple[int, str]] = []  # a heap: when to look whether something has expired, and what
-        self._kept = microseconds(view.horizon + DISORDER)
-        self._now = 0
-        self._lock = threading.Lock()
+        self._store: EventStore = InProcessEvents(view) if store is None else store
 
     def __len__(self) -> int:
         """Return how many events are remembered."""
-        return len(self._known)
+        return len(self._store)
 
-    def bootstrap(self, state: pl.DataFrame) -> None:
-        """Take up the events and labels of a state that :func:`recent_events` made, beside what is known already."""
-        view = self._view
-        columns = [
-            state[view.event_id],
-            state["event_time"].to_physical(),
-            state["available_at"].to_physical(),
-            state[LABEL_AVAILABLE_AT].to_physical(),
-        ]
-        entities = state.select(view.entities).iter_rows()
-        values = _steps(view, state)
-        labels = _whole_rows(state, view.label_measures)
-        with self._lock:
-            for *instants, of, value, label in zip(*columns, entities, values, labels, strict=True):
-                event_id, event_time, available_at, known_from = instants
-                if available_at is not None:
-                    self._remember(Event(event_id, of, event_time, available_at, value))
-                if known_from is not None:
-                    self._attach(event_id, max(event_time, known_from), Label(known_from, label))
+    def bootstrap(self, state: pl.DataFrame, *, progress: Progress | None = None) -> None:
+        """Take up the events and labels of a state that :func:`recent_events` made, beside what is known already.
+
+        Args:
+            state: The state.
+            progress: Told how many of its rows were taken up.
+        """
+        done = 0
+        for rows in state.iter_slices(WRITTEN_AT_ONCE):
+            self._store.write(*_events_and_labels(self._view, rows))
+            done += rows.height
+            if progress:
+                progress(done, state.height)
 
     def vector(self, event: Mapping[str, Any]) -> Vector:
         """Return the features of ``event`` as a decision at its ``available_at`` sees them, itself included.
@@ -84,26 +75,46 @@ class OnlineFeatures:
             SourceInvalid: A column that the view reads is absent, null or of another type.
         """
         subject = self._definition.event(event)
-        with self._lock:
-            subject.labels = self._labels_before(subject)
-            first = self._known.get(subject.id)
-            joins = first is None or not first.arrived_by(subject)
-            seen = [
-                [other for other in known.get(name, ()) if other.arrived_by(subject)] + ([subject] if joins else [])
-                for known, name in zip(self._by_entity, subject.entities, strict=True)
-            ]
-            return self._definition.vector(seen, subject.available_at, event)
+        held = self._store.read(subject.entities, subject.id)
+        known = held.known
+        seen = [_arrived_by(subject, events) for events in held.events]
+        if known is None or not known.arrived_by(subject):
+            subject.labels = known.labels if known else held.early
+            for events in seen:
+                events.append(subject)
+        return self._definition.vector(seen, subject.available_at, event)
+
+    def get(self, *, at: datetime, **entities: str | None) -> Vector:
+        """Return the features of a decision about entities that no event goes with, as the offline ``decide`` does.
+
+        Args:
+            at: When it is made, timezone-aware; it sees every event with ``available_at`` at or before it.
+            **entities: A name for each of the view's entity columns; None or an unknown name has no events.
+
+        Returns:
+            Feature name to value, in the view's order; features of a row itself are null.
+
+        Raises:
+            SourceInvalid: An entity is missing, unknown to the view or no text, or the instant has no time zone.
+            NoLongerKept: The instant lies more than :data:`DISORDER` before the newest that the state knows.
+        """
+        decided_at = instant_of(at, f"{self._view.name}: at")
+        held = self._store.read(self._named(entities), None)
+        if held.newest is not None and decided_at < held.newest - microseconds(DISORDER):
+            raise NoLongerKept(
+                f"{self._view.name}: {at} lies more than {DISORDER} before the newest that is known online; what was "
+                "known then is no longer kept: compute it from the offline store"
+            )
+        seen = [[event for event in events if event.available_at <= decided_at] for events in held.events]
+        return self._definition.vector(seen, decided_at, None)
 
     def observe(self, event: Mapping[str, Any]) -> None:
-        """Remember an event, so that later ones count it. One whose id is known already is ignored.
+        """Remember an event, so that later ones count it; of several with one id the first to arrive.
 
         Raises:
             SourceInvalid: A column that the view reads is absent, null or of another type.
         """
-        observed = self._definition.event(event)
-        with self._lock:
-            self._remember(observed)
-            self._forget(observed.available_at)
+        self._store.write([self._definition.event(event)], [])
 
     def observe_label(self, label: Mapping[str, Any]) -> None:
         """Remember a label. It may come before its event, and a later one for the same event replaces it.
@@ -111,55 +122,48 @@ class OnlineFeatures:
         Raises:
             SourceInvalid: A column that the view reads is absent, null or of another type.
         """
-        event_id, latest, said = self._definition.label(label)
-        with self._lock:
-            self._attach(event_id, latest, said)
-            self._forget(said.known_from)
+        self._store.write([], [self._definition.label(label)])
 
-    def _remember(self, event: Event) -> None:
-        if event.id in self._known:
-            return
-        event.labels = self._labels_before(event)
-        self._early_labels.pop(event.id, None)
-        self._known[event.id] = event
-        for known, name in zip(self._by_entity, event.entities, strict=True):
-            known.setdefault(name, []).append(event)
-        heapq.heappush(self._expiring, (event.event_time + self._kept, event.id))
+    def _named(self, entities: Mapping[str, str | None]) -> list[str | None]:
+        if set(entities) != set(self._view.entities):
+            raise SourceInvalid(
+                f"{self._view.name}: a decision is about {', '.join(self._view.entities)}; given: "
+                f"{', '.join(entities) or 'nothing'}"
+            )
+        for column, name in entities.items():
+            if name is not None and not isinstance(name, str):
+                raise SourceInvalid(f"{self._view.name}: {column} is {name!r}; it must be text or None")
+        return [entities[column] for column in self._view.entities]
 
-    def _labels_before(self, event: Event) -> tuple[Label, ...]:
-        early = self._early_labels.get(event.id)
-        return early.labels if early else ()
 
-    def _attach(self, event_id: str, newest_instant: int, label: Label) -> None:
-        event = self._known.get(event_id)
-        if event is not None:
-            event.labels = tuple(sorted((*event.labels, label)))
-            return
-        early = self._early_labels.get(event_id, _EarlyLabels(0, ()))
-        expires = max(early.expires, newest_instant + self._kept)
-        self._early_labels[event_id] = _EarlyLabels(expires, tuple(sorted((*early.labels, label))))
-        heapq.heappush(self._expiring, (expires, event_id))
+def _arrived_by(subject: Event, events: Iterable[Event]) -> list[Event]:
+    """Return the events that arrived no later than ``subject``; nearly all are told by their instant."""
+    at = subject.available_at
+    return [
+        event for event in events if event.available_at < at or (event.available_at == at and event.arrived_by(subject))
+    ]
 
-    def _forget(self, now: int) -> None:
-        """Drop what can no longer matter at ``now``, a bounded number of things at a time."""
-        self._now = max(self._now, now)
-        for _ in range(_FORGOTTEN_AT_ONCE):
-            if not self._expiring or self._expiring[0][0] > self._now:
-                return
-            _, event_id = heapq.heappop(self._expiring)
-            early = self._early_labels.get(event_id)
-            if early is not None and early.expires <= self._now:
-                del self._early_labels[event_id]
-            event = self._known.get(event_id)
-            if event is not None and event.event_time + self._kept <= self._now:
-                del self._known[event_id]
-                self._remove(event)
 
-    def _remove(self, event: Event) -> None:
-        for known, name in zip(self._by_entity, event.entities, strict=True):
-            known[name].remove(event)
-            if not known[name]:
-                del known[name]
+def _events_and_labels(view: FeatureView, state: pl.DataFrame) -> tuple[list[Event], list[LabelOf]]:
+    """Return what the rows of a state say; an event's own label goes with it."""
+    columns = [
+        state[view.event_id],
+        state["event_time"].to_physical(),
+        state["available_at"].to_physical(),
+        state[LABEL_AVAILABLE_AT].to_physical(),
+    ]
+    entities = state.select(view.entities).iter_rows() if view.entities else [()] * state.height
+    values = _steps(view, state)
+    said = _whole_rows(state, view.label_measures)
+    events, labels = [], []
+    for *instants, of, value, label in zip(*columns, entities, values, said, strict=True):
+        event_id, event_time, available_at, known_from = instants
+        known = () if known_from is None else (Label(known_from, label),)
+        if available_at is not None:
+            events.append(Event(event_id, of, event_time, available_at, value, known))
+        else:
+            labels += [LabelOf(event_id, max(event_time, each.known_from), each) for each in known]
+    return events, labels
 
 
 def _steps(view: FeatureView, state: pl.DataFrame) -> Iterable[tuple[int, ...]]:
@@ -172,5 +176,5 @@ def _steps(view: FeatureView, state: pl.DataFrame) -> Iterable[tuple[int, ...]]:
     return _whole_rows(state.with_columns(in_steps), view.event_measures)
 
 
-def _whole_rows(state: pl.DataFrame, columns: tuple[str, ...]) -> Iterable[tuple[int, ...]]:
+def _whole_rows(state: pl.DataFrame, columns: Sequence[str]) -> Iterable[tuple[int, ...]]:
     return state.select(pl.col(columns).cast(pl.Int64)).iter_rows() if columns else [()] * state.height

@@ -20,9 +20,8 @@ def events_in_arrival_order(view: FeatureView, events: pl.DataFrame) -> pl.DataF
         SourceInvalid: A column is absent, of another type or holds a null.
     """
     rows = checked_rows(events, view.events, view.event_columns)
-    name = pl.col(view.event_id)
     if not _arrived_in_order(rows, view.event_id):
-        rows = rows.sort("available_at", name.str.len_chars(), name, maintain_order=True)
+        rows = rows.sort(*arrival_order(view), maintain_order=True)
     first = rows[view.event_id].is_first_distinct()
     return rows if first.all() else rows.filter(first)
 
@@ -53,6 +52,27 @@ def labels_of(view: FeatureView, labels: pl.DataFrame | None) -> pl.DataFrame:
         return pl.DataFrame(schema={name: ids[name] for name in (view.event_id, "event_time", "available_at")})
     columns = (view.event_id, "event_time", "available_at", *view.label_measures)
     return checked_rows(empty_rows(view.labels) if labels is None else labels, view.labels, columns)
+
+
+def labels_that_count(view: FeatureView, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return the labels without those of events of which every label measures zero: they change no window.
+
+    Where most payments are genuine and labelled so, that leaves one in hundreds.
+
+    Args:
+        view: The declaration.
+        labels: Rows of the view's labels.
+    """
+    if not view.label_measures:
+        return labels.clear()
+    says = pl.any_horizontal(pl.col(measure).cast(pl.Int64) != 0 for measure in view.label_measures)
+    return labels.join(labels.filter(says).select(view.event_id), on=view.event_id, how="semi")
+
+
+def arrival_order(view: FeatureView) -> tuple[pl.Expr, ...]:
+    """Return what events are sorted by: ``available_at``, then the length of the id, then the id."""
+    name = pl.col(view.event_id)
+    return pl.col("available_at"), name.str.len_chars(), name
 
 
 def checked_rows(

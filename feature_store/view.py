@@ -155,7 +155,9 @@ class FeatureView:
     @cached_property
     def horizon(self) -> timedelta:
         """How long after its ``event_time`` an event can still matter to a decision."""
-        return max([self.ttl or _NO_TIME, *(feature.reach for feature in self.looking_back)])
+        reaches = [feature.reach for feature in self.looking_back]
+        # A window leaves out the event that is exactly as old as it is long; a TTL does not.
+        return max([*reaches, self.ttl + timedelta(microseconds=1)] if self.ttl else reaches, default=_NO_TIME)
 
     @cached_property
     def fingerprint(self) -> str:

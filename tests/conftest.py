@@ -2,7 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,3 +44,76 @@ def rewrite() -> Rewrite:
             transaction.execute(sa.update(LEAF).where(LEAF.c.id == leaf_id).values(values))
 
     return apply
+
+
+@pytest.fixture(scope="module")
+def redis_store() -> Iterator[Any]:
+    """An online store in the Redis that runs on this machine; what is written is deleted afterwards."""
+    from feature_store.errors import StoreUnavailable
+    from feature_store.stores.redis import RedisStore
+
+    try:
+        store = RedisStore("127.0.0.1", 6379, namespace=f"test-{secrets.token_hex(6)}")
+    except StoreUnavailable:
+        pytest.skip("no Redis listens on 127.0.0.1:6379")
+    yield store
+    store.delete_namespace()
+    store.close()
+
+
+@pytest.fixture(scope="module", params=["in process", "sqlite", "redis"])
+def online_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Every engine of online stores, one after the other."""
+    from feature_store.stores import open_store
+
+    if request.param == "redis":
+        yield request.getfixturevalue("redis_store")
+        return
+    path = tmp_path_factory.mktemp("online") / "online.db"
+    store = open_store(f"sqlite:///{path}" if request.param == "sqlite" else None)
+    yield store
+    store.close()
+
+
+class RedisServer:
+    """A Redis of a test's own, with a password and nothing kept on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.host, self.password = "127.0.0.1", secrets.token_hex(8)
+        with socket.socket() as free:
+            free.bind((self.host, 0))
+            self.port = free.getsockname()[1]
+        self.url = f"redis://{self.host}:{self.port}/0"
+        self._configuration = folder / "redis.conf"
+        self._configuration.write_text(
+            f'bind {self.host}\nport {self.port}\nrequirepass {self.password}\nsave ""\ndir {folder}\n'
+        )
+        self._configuration.chmod(0o600)
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        self._process = subprocess.Popen(["redis-server", str(self._configuration)], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection((self.host, self.port), timeout=1).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it without warning, and with it all that it held."""
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own, to be killed."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server is installed")
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()

@@ -21,6 +21,7 @@ from ledgerline.core.storage import replacing
 _CHUNK_BYTES = 1 << 20
 _AT_ONCE = 4
 _EXAMPLES = 3
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a version has a thousand files
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class TrackedFile:
         path: Where it lies, below the workspace.
         md5: DVC's name for its bytes.
         sha256: Our own hash of them.
+        size: How many there are; None where DVC did not say.
     """
 
     path: str
     md5: str
     sha256: str
+    size: int | None = None
 
 
 class Remote:
@@ -57,12 +60,21 @@ class Remote:
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             problems = [problem for problem in pool.map(self._problem, files) if problem]
-        if problems:
-            more = f" and {len(problems) - _EXAMPLES} more" if len(problems) > _EXAMPLES else ""
-            raise RemoteDamaged(
-                f"{len(problems)} of {len(files)} objects in the DVC remote {self._url} are not what was sealed: "
-                f"{'; '.join(problems[:_EXAMPLES])}{more}. Remove damaged ones and build again: DVC pushes them anew"
-            )
+        self._refuse(problems, len(files))
+
+    def verify_presence(self, files: list[TrackedFile]) -> None:
+        """See that every file's object is there and has its size, without reading it.
+
+        For objects that were read and hashed when they were pushed; :meth:`verify` reads them again.
+
+        Raises:
+            RemoteDamaged: Naming those that are missing or have another size.
+        """
+        folders = sorted({file.md5[:2] for file in files})
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            listed = dict(zip(folders, pool.map(self._sizes, folders), strict=True))
+        problems = [problem for file in files if (problem := _size_problem(file, listed[file.md5[:2]]))]
+        self._refuse(problems, len(files))
 
     def fetch(self, file: TrackedFile, into: Path) -> Path:
         """Copy a file's object to ``into / file.path``, hashing it on its way; a wrong one leaves nothing behind.
@@ -85,6 +97,22 @@ class Remote:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(lambda file: self.fetch(file, into), files))
 
+    def _sizes(self, folder: str) -> dict[str, int]:
+        """Return the size of every object whose name begins with two digits."""
+        try:
+            entries = self._fs.ls(f"{self._root}/files/md5/{folder}", detail=True)
+        except FileNotFoundError:
+            return {}
+        return {str(entry["name"]).rsplit("/", 1)[-1]: int(entry["size"]) for entry in entries}
+
+    def _refuse(self, problems: list[str], files: int) -> None:
+        if problems:
+            more = f" and {len(problems) - _EXAMPLES} more" if len(problems) > _EXAMPLES else ""
+            raise RemoteDamaged(
+                f"{len(problems)} of {files} objects in the DVC remote {self._url} are not what was sealed: "
+                f"{'; '.join(problems[:_EXAMPLES])}{more}. Remove damaged ones and build again: DVC pushes them anew"
+            )
+
     def _problem(self, file: TrackedFile, copy: BinaryIO | None = None) -> str | None:
         """Read a file's object, into ``copy`` if given; return None, or what is wrong with it."""
         name = f"{self._root}/files/md5/{file.md5[:2]}/{file.md5[2:]}"
@@ -103,6 +131,15 @@ class Remote:
         return None
 
 
+def _size_problem(file: TrackedFile, sizes: Mapping[str, int]) -> str | None:
+    size = sizes.get(file.md5[2:])
+    if size is None:
+        return f"{file.path}: object {file.md5} is missing"
+    if file.size is not None and size != file.size:
+        return f"{file.path}: object {file.md5} has {size} bytes and not {file.size}"
+    return None
+
+
 def md5_of(path: Path) -> str:
     """Return DVC's name for a file's bytes."""
     with path.open("rb") as stream:
@@ -111,7 +148,13 @@ def md5_of(path: Path) -> str:
 
 def tracked_md5(dvc_file: bytes) -> str:
     """Return the MD5 that a ``.dvc`` file of one output holds."""
-    return str(yaml.safe_load(dvc_file)["outs"][0]["md5"])
+    return _tracked(dvc_file)[0]
+
+
+def _tracked(dvc_file: bytes) -> tuple[str, int | None]:
+    """Return the MD5 and the size of one output."""
+    output = yaml.load(dvc_file, Loader=_YAML)["outs"][0]  # noqa: S506  (a safe loader)
+    return str(output["md5"]), output.get("size")
 
 
 def tracked_files(files: Mapping[str, str], dvc_files: Mapping[str, bytes | None]) -> list[TrackedFile]:
@@ -127,4 +170,8 @@ def tracked_files(files: Mapping[str, str], dvc_files: Mapping[str, bytes | None
     absent = [path for path in files if not dvc_files.get(path)]
     if absent:
         raise RemoteDamaged(f"DVC does not track {len(absent)} of {len(files)} files, e.g. {absent[0]}; build again")
-    return [TrackedFile(path, tracked_md5(dvc_files[path] or b""), sha256) for path, sha256 in files.items()]
+    found = []
+    for path, sha256 in files.items():
+        md5, size = _tracked(dvc_files[path] or b"")
+        found.append(TrackedFile(path, md5, sha256, size))
+    return found

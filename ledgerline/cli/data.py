@@ -145,7 +145,7 @@ def quarantine_release(
     OUT.print(f"released by {escape(person)}: {released}")
 
 
-features = typer.Typer(no_args_is_help=True, help="Feature versions: build, list, restore byte for byte.")
+features = typer.Typer(no_args_is_help=True, help="Feature versions: build, list, verify, restore byte for byte.")
 ViewArgument = Annotated[str, typer.Argument(help="The feature view.")]
 
 
@@ -187,3 +187,35 @@ def features_restore(
 
     files = restore(open_ledger(), version, into)
     OUT.print(f"{len(files)} files restored into {into}, every hash checked")
+
+
+@features.command("verify")
+def features_verify(
+    view: ViewArgument = "card_spending",
+    version: Annotated[str | None, typer.Argument(help="One version. Without it: every version of the view.")] = None,
+) -> None:
+    """Read every object that a view's versions need in the DVC remote, and compare its hashes with what was sealed.
+
+    Sealing reads back what is new and sees that the rest is there; this reads all of it. Example: `ledgerline features
+    verify card_spending`
+    """
+    from pipelines.features import verify_versions
+
+    found = verify_versions(open_ledger(), view, version)
+    OUT.print(f"{view}: {found.versions:,} versions, {found.files:,} files, every hash as it was sealed")
+
+
+@features.command("gc")
+def features_gc(dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False) -> None:
+    """Remove what abandoned builds and killed seals left in the workspace and its DVC cache; never from the remote.
+
+    Whatever the data branch, an evidence tag or the evidence log names stays, also where a tag is missing here.
+    """
+    from pipelines.features import collect_garbage
+
+    garbage = collect_garbage(open_ledger(), dry_run=dry_run, progress=progress("gc"))
+    if dry_run:
+        for path in garbage.files:
+            OUT.print(str(path), markup=False)
+    said = "would be removed" if dry_run else "removed"
+    OUT.print(f"{len(garbage.files):,} files, {garbage.size / 2**20:,.1f} MiB, {said}")

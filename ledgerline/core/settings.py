@@ -31,6 +31,11 @@ class Settings(BaseSettings):
         objects: fsspec URL of the object store. Unset: a folder under ``home``.
         workspace: The git clone in which DVC versions data. Unset: under ``home``.
         dvc_remote: Where DVC pushes. Unset: a folder under ``home``.
+        online_store_url: What remembers the features of the scoring job: ``sqlite:///path`` or ``redis://host:port/db``,
+            one database for one job, without a login. Unset: the job's own memory.
+        online_store_password: Redis's; never logged.
+        dask_scheduler: Address of a Dask scheduler, e.g. ``tcp://10.0.0.5:8786``, whose workers see the workspace under
+            the same path: heavy features are computed there. Unset: in the process that builds.
         mlflow_tracking_uri: MLflow server. Unset: SQLite under ``home``.
         keys: Folder of encrypted signing keys. Unset: under ``home``.
         actor: Who is acting, as evidence names them. Unset: the operating system's user.
@@ -66,6 +71,9 @@ class Settings(BaseSettings):
     objects: str | None = None
     workspace: Path | None = None
     dvc_remote: str | None = None
+    online_store_url: str | None = None
+    online_store_password: SecretStr | None = None
+    dask_scheduler: str | None = None
     mlflow_tracking_uri: str | None = None
     keys: Path | None = None
     actor: str = Field(default_factory=getpass.getuser)

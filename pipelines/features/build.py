@@ -7,19 +7,22 @@ from datetime import datetime
 import polars as pl
 
 from feature_store.columns import columns_read
-from feature_store.online import recent_events
 from feature_store.table_view import TableView
-from feature_store.versions.manifest import Manifest, manifest_path
+from feature_store.versions.manifest import Manifest, Partition, manifest_path
 from feature_store.view import FeatureView
 from feature_store.views import VIEWS, View, view_named
 from ledgerline.audit import Kind, Leaf, Ledger, Parent, RecordedLeaf
 from ledgerline.core.clock import instant_text
 from ledgerline.core.errors import LedgerlineError
 from ledgerline.core.identity import canonical_json, content_id
+from pipelines.features.cluster import computer_of
 from pipelines.features.content_files import write_files
 from pipelines.features.errors import NothingAccepted, NotReproducible
-from pipelines.features.inputs import AcceptedFile, History, accepted_inputs, read_history
-from pipelines.features.partitions import FORMAT_VERSION, days_of, write_missing
+from pipelines.features.event_views import Inputs, write_features
+from pipelines.features.inputs import AcceptedFile, accepted_inputs, located
+from pipelines.features.known_files import KnownFiles
+from pipelines.features.online_state import online_state
+from pipelines.features.partitions import FORMAT_VERSION
 from pipelines.features.seal import Sealed, seal
 from pipelines.features.tables import read_tables
 from pipelines.features.versions import FeatureVersion
@@ -49,6 +52,7 @@ def build(
     Raises:
         NothingAccepted: There are no rows to build from.
         RemoteDamaged: The DVC remote does not hold what was pushed.
+        ClusterUnreachable: The settings name a Dask scheduler, and it does not answer.
         NotReproducible: Inputs that were sealed before gave other bytes.
     """
     say = progress or (lambda _: None)
@@ -152,10 +156,20 @@ def _from_events(
     workspace: Workspace,
     say: Progress,
 ) -> Manifest:
-    history = read_history(ledger, view, inputs, as_of)
-    say(f"computing {len(view.features)} features of {history.events.height:,} events")
-    days = days_of(view, inputs, history, as_of)
-    partitions = write_missing(view, days, history, workspace.path, sealed=_sealed_before(workspace, view))
+    known_files = KnownFiles(workspace.memory / "files.json")
+    reading = Inputs(view, inputs, as_of, located(ledger, inputs, known_files))
+    with computer_of(ledger.settings.dask_scheduler) as computer:
+        partitions, arrivals = write_features(
+            reading,
+            workspace.path,
+            memory=workspace.memory,
+            sealed=_sealed_before(workspace, view),
+            known_files=known_files,
+            say=say,
+            computer=computer,
+        )
+    state = _put_rows(ledger, online_state(reading, arrivals))
+    known_files.save()
     return Manifest(
         view=view.name,
         fingerprint=view.fingerprint,
@@ -163,7 +177,7 @@ def _from_events(
         as_of=as_of,
         inputs=tuple(accepted.file for accepted in inputs),
         partitions=tuple(partitions),
-        online_state=_put_online_state(ledger, view, history, as_of),
+        online_state=state,
     )
 
 
@@ -189,13 +203,9 @@ def _from_tables(
     )
 
 
-def _sealed_before(workspace: Workspace, view: FeatureView) -> dict[str, str]:
+def _sealed_before(workspace: Workspace, view: FeatureView) -> dict[str, Partition]:
     (content,) = workspace.git.read(f"HEAD:{manifest_path(view.name)}")
-    return Manifest.from_bytes(content).files if content else {}
-
-
-def _put_online_state(ledger: Ledger, view: FeatureView, history: History, as_of: datetime) -> str:
-    return _put_rows(ledger, recent_events(view, history.events, history.labels, as_of))
+    return {each.path: each for each in Manifest.from_bytes(content).partitions} if content else {}
 
 
 def _put_recent_state(ledger: Ledger, state: Mapping[str, pl.DataFrame]) -> str:

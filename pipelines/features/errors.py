@@ -29,3 +29,11 @@ class OtherDefinition(FeaturesError):
 
 class InputsDiffer(FeaturesError):
     """What a version says it was built from is not what the log says was accepted."""
+
+
+class ClusterUnreachable(FeaturesError):
+    """No Dask scheduler answers at the address that the settings name."""
+
+
+class WorkersDiffer(FeaturesError):
+    """A worker would not compute what this process computes: other code, other libraries or other files."""

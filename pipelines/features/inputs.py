@@ -1,20 +1,17 @@
 """What a view is built from: the accepted files that are current, and their rows."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
-import polars as pl
-
 from feature_store.versions.manifest import InputFile
-from feature_store.view import FeatureView
 from feature_store.views import View
 from ledgerline.audit import Ledger, RecordedLeaf, UnknownLeaf
 from ledgerline.core.contracts import DatasetContract
-from ledgerline.core.identity import content_id
 from pipelines.features.errors import NothingAccepted
-from pipelines.ingestion.typed_rows import rows_schema
+from pipelines.features.known_files import KnownFiles
 from pipelines.validation import accepted_receipts
 from pipelines.validation.accepted import accepted_file
 
@@ -34,25 +31,6 @@ class AcceptedFile:
     receipt: RecordedLeaf
     first_available: datetime
     last_available: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """The accepted rows that a build reads.
-
-    Attributes:
-        events: Rows of the view's events, an id once, as it first arrived.
-        labels: Rows of the view's labels.
-        contents: For each input path, what names the rows of it that count: its hash, or a hash over that and the ids
-            in it that had arrived before.
-        last_event: For each input path with rows that count, the latest ``event_time`` of the events they are about; a
-            label's own is not relied on.
-    """
-
-    events: pl.DataFrame
-    labels: pl.DataFrame
-    contents: dict[str, str]
-    last_event: dict[str, datetime]
 
 
 def accepted_inputs(ledger: Ledger, view: View, as_of: datetime) -> tuple[AcceptedFile, ...]:
@@ -83,29 +61,23 @@ def batch_of(ledger: Ledger, accepted: AcceptedFile) -> RecordedLeaf:
     return batch
 
 
-def read_history(ledger: Ledger, view: FeatureView, inputs: Iterable[AcceptedFile], as_of: datetime) -> History:
-    """Read every input's rows that are known at ``as_of``, checking each file's hash.
+def located(ledger: Ledger, inputs: Iterable[AcceptedFile], known_files: KnownFiles) -> Callable[[str], Path]:
+    """Return what says where an input lies, by its path below the workspace; it checks each file's hash once.
 
     Raises:
-        AcceptedRowsLost: A file was changed or lost, and cannot be made again.
+        AcceptedRowsLost: A file was changed or lost, and cannot be made again; raised where it is asked for.
     """
-    inputs = list(inputs)
-    events, ignored = _first_arrivals(view, _read(ledger, view.events, inputs, view.event_columns, as_of))
-    label_columns = (view.event_id, "event_time", "available_at", *view.label_measures)
-    labels = _read(ledger, view.labels, inputs, label_columns, as_of)
-    contents = {
-        accepted.file.path: content_id([accepted.file.sha256, ignored[accepted.file.path]])
-        if accepted.file.path in ignored
-        else accepted.file.sha256
-        for accepted in inputs
-    }
-    labelled = labels.select(view.event_id, "path").join(events.select(view.event_id, "event_time"), on=view.event_id)
-    last_event = _latest_by_path(events) | _latest_by_path(labelled)
-    return History(events.drop("path"), labels.drop("path"), contents, last_event)
+    by_path = {accepted.file.path: accepted for accepted in inputs}
 
+    @cache
+    def locate(path: str) -> Path:
+        accepted = by_path[path]
+        file = ledger.settings.workspace_path / path
+        if file.exists() and known_files.sha256(file) == accepted.file.sha256:
+            return file
+        return accepted_file(ledger, batch_of(ledger, accepted), accepted.receipt)
 
-def _latest_by_path(rows: pl.DataFrame) -> dict[str, datetime]:
-    return dict(rows.group_by("path").agg(pl.col("event_time").max()).iter_rows())
+    return locate
 
 
 def _files(ledger: Ledger, contract: DatasetContract, as_of: datetime) -> list[AcceptedFile]:
@@ -124,30 +96,3 @@ def _accepted_file(receipt: RecordedLeaf) -> AcceptedFile:
     )
     first, last = (datetime.fromisoformat(receipt.detail[name]) for name in ("available_at_min", "available_at_max"))
     return AcceptedFile(file, receipt, first_available=first, last_available=last)
-
-
-def _read(
-    ledger: Ledger, contract: DatasetContract, inputs: list[AcceptedFile], columns: tuple[str, ...], as_of: datetime
-) -> pl.DataFrame:
-    """Return the rows known at ``as_of`` of one dataset's files, with the path of the file that each came from."""
-    frames = [rows_schema(contract).to_frame().select(columns).with_columns(path=pl.lit("", pl.String))]
-    for accepted in inputs:
-        if accepted.file.dataset == contract.name:
-            rows = pl.read_parquet(_checked(ledger, accepted), columns=list(columns))
-            known = rows.filter(pl.col("available_at") <= as_of)
-            frames.append(known.with_columns(path=pl.lit(accepted.file.path)))
-    return pl.concat(frames)
-
-
-def _checked(ledger: Ledger, accepted: AcceptedFile) -> Path:
-    return accepted_file(ledger, batch_of(ledger, accepted), accepted.receipt)
-
-
-def _first_arrivals(view: FeatureView, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Return the rows whose id had not arrived before and, for each file with others, a hash over those."""
-    if rows[view.event_id].n_unique() == rows.height:
-        return rows, {}
-    ordered = rows.sort("available_at", maintain_order=True)
-    first = ordered[view.event_id].is_first_distinct()
-    repeats = ordered.filter(~first).group_by("path").agg(pl.col(view.event_id).sort())
-    return ordered.filter(first), {path: content_id(ids) for path, ids in repeats.iter_rows()}

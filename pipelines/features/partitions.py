@@ -1,24 +1,32 @@
 """A view's features as one immutable file a day, named after everything that decides what is in it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from feature_store.offline import compute
 from feature_store.versions.manifest import Partition, view_folder
 from feature_store.view import FeatureView
 from ledgerline.core.clock import instant_text
-from ledgerline.core.identity import content_id, sha256_file
+from ledgerline.core.identity import content_id
 from ledgerline.core.storage import replacing
+from pipelines.features.arrivals import History
 from pipelines.features.errors import NotReproducible
-from pipelines.features.inputs import AcceptedFile, History
+from pipelines.features.inputs import AcceptedFile
+from pipelines.features.known_files import KnownFiles
+from pipelines.features.progress import Progress
 
 FORMAT_VERSION = 1
 """Raised when the same features are written as other bytes: it is part of every stamp."""
+
+SPAN_ROWS = 3_000_000
+"""Rows that are computed at once, beside those that windows reach back to. What is written does not depend on it."""
+
+ComputeSpan = Callable[[datetime, datetime], pl.DataFrame]
+"""Returns the features of the rows that became available in ``[start, end)``, in arrival order."""
 
 _STAMP_DIGITS = 12
 _DAY = timedelta(days=1)
@@ -34,10 +42,12 @@ class Day:
     Attributes:
         date: The UTC day of ``available_at``.
         path: Where the file lies, below the workspace.
+        rows: How many rows it holds.
     """
 
     date: date
     path: str
+    rows: int
 
     @property
     def start(self) -> datetime:
@@ -57,36 +67,69 @@ def days_of(view: FeatureView, inputs: Sequence[AcceptedFile], history: History,
     with a row that was known by the day's end, and with one that was young enough for a window at its start or that is
     itself decided on the day. A day that ``as_of`` cuts short has another stamp than the whole day.
     """
-    dates = history.events["available_at"].dt.date().unique().sort()
-    return [_day(view, day, inputs, history, as_of) for day in dates]
+    return [_day(view, day, rows, inputs, history, as_of) for day, rows in history.dates.items()]
 
 
 def write_missing(
-    view: FeatureView, days: Sequence[Day], history: History, root: Path, *, sealed: Mapping[str, str]
+    days: Sequence[Day],
+    compute_span: ComputeSpan,
+    root: Path,
+    *,
+    sealed: Mapping[str, Partition],
+    known_files: KnownFiles,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Partition]:
     """Write the files that are not there yet, and return all of them.
 
     Args:
-        view: The declaration.
         days: Every day, in order.
-        history: The rows to compute from.
+        compute_span: Computes the rows of days that follow one another; called for later ones each time.
         root: The workspace.
-        sealed: Path and SHA-256 of files that were sealed before: one that was changed since is written again.
+        sealed: Files that were sealed before, by path: one that was changed since is written again.
+        known_files: What files were found to hash to.
+        say: Told how far it is, when it takes long.
 
     Raises:
         NotReproducible: A file that was sealed before came out differently.
     """
-    _sweep(root / view_folder(view.name))
-    found = {day.path: partition for day in days if (partition := _present(root, day, sealed)) is not None}
-    missing = [day for day in days if day.path not in found]
-    if missing:
-        features = _compute_span(view, history, missing[0].start, missing[-1].end)
-        found |= {day.path: _write(root, day, features, sealed) for day in missing}
+    for folder in {(root / day.path).parent for day in days}:
+        _sweep(folder)
+    found = {day.path: each for day in days if (each := _present(root, day, sealed, known_files)) is not None}
+    spans = spans_of(days, found.keys())
+    progress = Progress(days=sum(map(len, spans)), rows=sum(day.rows for span in spans for day in span), say=say)
+    for span in spans:
+        features = compute_span(span[0].start, span[-1].end)
+        for day in span:
+            found[day.path] = _write(root, day, features, sealed, known_files)
+        progress.done(days=len(span), rows=features.height)
     return [found[day.path] for day in days]
 
 
-def _day(view: FeatureView, day: date, inputs: Sequence[AcceptedFile], history: History, as_of: datetime) -> Day:
-    unnamed = Day(day, "")
+def spans_of(days: Sequence[Day], present: Collection[str]) -> list[list[Day]]:
+    """Return the days whose files are missing: runs of days that follow one another, each of a bounded number of rows.
+
+    Args:
+        days: Every day, in order.
+        present: Paths of files that are there.
+    """
+    spans: list[list[Day]] = []
+    rows, follows = 0, False
+    for day in days:
+        if day.path in present:
+            follows = False
+            continue
+        if not follows or rows + day.rows > SPAN_ROWS:
+            spans.append([])
+            rows = 0
+        spans[-1].append(day)
+        rows, follows = rows + day.rows, True
+    return spans
+
+
+def _day(
+    view: FeatureView, day: date, rows: int, inputs: Sequence[AcceptedFile], history: History, as_of: datetime
+) -> Day:
+    unnamed = Day(day, "", rows)
     in_a_window = {path for path, last in history.last_event.items() if last + view.horizon > unnamed.start}
     influences = [
         history.contents[accepted.file.path]
@@ -102,42 +145,38 @@ def _day(view: FeatureView, day: date, inputs: Sequence[AcceptedFile], history: 
             "as_of": instant_text(as_of) if as_of < unnamed.end - timedelta(microseconds=1) else None,
         }
     )
-    return Day(day, str(view_folder(view.name) / f"{day:%Y-%m-%d}-{stamp[:_STAMP_DIGITS]}.parquet"))
+    return Day(day, str(view_folder(view.name) / f"{day:%Y-%m-%d}-{stamp[:_STAMP_DIGITS]}.parquet"), rows)
 
 
-def _compute_span(view: FeatureView, history: History, start: datetime, end: datetime) -> pl.DataFrame:
-    """Compute the rows decided in ``[start, end)`` from those that they can see."""
-    decided = pl.col("available_at") >= start
-    matters = (pl.col("available_at") < end) & (decided | (pl.col("event_time") > start - view.horizon))
-    return compute(view, history.events.filter(matters), history.labels).filter(decided)
-
-
-def _write(root: Path, day: Day, features: pl.DataFrame, sealed: Mapping[str, str]) -> Partition:
+def _write(
+    root: Path, day: Day, features: pl.DataFrame, sealed: Mapping[str, Partition], known_files: KnownFiles
+) -> Partition:
     """Write one day's file, under a temporary name first."""
     begin, end = features["available_at"].search_sorted(pl.Series([day.start, day.end]), side="left")
     rows = features.slice(begin, end - begin).rechunk()
     path = root / day.path
     with replacing(path) as temporary:
         rows.write_parquet(temporary, compression="zstd", compression_level=_COMPRESSION_LEVEL)
-    partition = Partition(f"{day.date:%Y-%m-%d}", day.path, sha256_file(path), rows.height)
-    if sealed.get(day.path, partition.sha256) != partition.sha256:
+    partition = Partition(f"{day.date:%Y-%m-%d}", day.path, known_files.sha256(path), rows.height)
+    before = sealed.get(day.path, partition)
+    if before.sha256 != partition.sha256:
         raise NotReproducible(
-            f"{day.path} was sealed as {sealed[day.path]} and came out as {partition.sha256} from the same inputs; "
+            f"{day.path} was sealed as {before.sha256} and came out as {partition.sha256} from the same inputs; "
             "look for a library that changed, and raise FORMAT_VERSION or SEMANTICS_VERSION"
         )
     return partition
 
 
-def _present(root: Path, day: Day, sealed: Mapping[str, str]) -> Partition | None:
+def _present(root: Path, day: Day, sealed: Mapping[str, Partition], known_files: KnownFiles) -> Partition | None:
     path = root / day.path
     if not path.exists():
         return None
-    sha256 = sha256_file(path)
-    if sealed.get(day.path, sha256) != sha256:
+    sha256 = known_files.sha256(path)
+    before = sealed.get(day.path)
+    if before is not None and before.sha256 != sha256:
         _log.warning("%s is not the file that was sealed; it is written again", path)
         return None
-    rows = pl.scan_parquet(path).select(pl.len()).collect().item()
-    return Partition(f"{day.date:%Y-%m-%d}", day.path, sha256, rows)
+    return Partition(f"{day.date:%Y-%m-%d}", day.path, sha256, day.rows)
 
 
 def _sweep(folder: Path) -> None:

@@ -42,31 +42,54 @@ def seal(workspace: Workspace, manifest: Manifest, *, say: Callable[[str], None]
     if sealed := workspace.git.commit(f"refs/tags/{tag}"):
         return Sealed(sealed, tag)
     with workspace.dvc() as dvc:
-        new = _untracked(workspace, manifest.files)
-        say(f"sealing {len(new)} new files of {len(manifest.files)}")
-        dvc.add([str(workspace.path / path) for path in new], relink=False)
-        commit = _commit(workspace, manifest)
-        dvc.push()
-    Remote(workspace.remote_url).verify(files_at(workspace.git, commit, manifest.files))
+        before = _sealed_before(workspace, manifest)
+        untracked = _untracked(workspace, manifest.files, before)
+        say(f"sealing {len(untracked)} new files of {len(manifest.files)}")
+        if untracked:
+            dvc.add([str(workspace.path / path) for path in untracked], relink=False)
+        commit = _commit(workspace, manifest, untracked)
+        new = {path: sha256 for path, sha256 in manifest.files.items() if before.get(path) != sha256}
+        if new:
+            dvc.push(targets=[str(workspace.path / f"{path}.dvc") for path in new])
+    _verify(workspace, commit, manifest, new)
     workspace.git.run("update-ref", f"refs/tags/{tag}", commit)
     return Sealed(commit, tag)
 
 
-def _untracked(workspace: Workspace, files: Mapping[str, str]) -> list[str]:
-    """Return the files whose bytes the last commit does not name."""
-    dvc_files = workspace.git.read(*(f"HEAD:{path}.dvc" for path in files))
+def _sealed_before(workspace: Workspace, manifest: Manifest) -> Mapping[str, str]:
+    """Return the files of the view's last version, if that one was sealed to the end: those the remote has held."""
+    (content,) = workspace.git.read(f"HEAD:{manifest_path(manifest.view)}")
+    if content is None:
+        return {}
+    last = Manifest.from_bytes(content)
+    tag = tag_of(last.view, last.version)
+    return last.files if workspace.git.commit(f"refs/tags/{tag}") else {}
+
+
+def _verify(workspace: Workspace, commit: str, manifest: Manifest, new: Mapping[str, str]) -> None:
+    """Read what was pushed back and hash it; of what was sealed before see that it is there, in its size."""
+    files = files_at(workspace.git, commit, manifest.files)
+    remote = Remote(workspace.remote_url)
+    remote.verify([file for file in files if file.path in new])
+    remote.verify_presence([file for file in files if file.path not in new])
+
+
+def _untracked(workspace: Workspace, files: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """Return the files whose bytes the last commit does not name; those of the last version need no reading."""
+    unsure = [path for path, sha256 in files.items() if before.get(path) != sha256]
+    dvc_files = workspace.git.read(*(f"HEAD:{path}.dvc" for path in unsure)) if unsure else []
     return [
         path
-        for path, dvc_file in zip(files, dvc_files, strict=True)
+        for path, dvc_file in zip(unsure, dvc_files, strict=True)
         if dvc_file is None or tracked_md5(dvc_file) != md5_of(workspace.path / path)
     ]
 
 
-def _commit(workspace: Workspace, manifest: Manifest) -> str:
-    """Commit the manifest and the ``.dvc`` files of this version, without those of files it no longer has."""
+def _commit(workspace: Workspace, manifest: Manifest, new: Sequence[str]) -> str:
+    """Commit the manifest and the ``.dvc`` files of new files, without those of files that the version lacks."""
     git = workspace.dated_git()
     write_atomically(workspace.path / manifest_path(manifest.view), manifest.to_bytes())
-    _for_each(git, "add", [manifest_path(manifest.view), *(f"{path}.dvc" for path in manifest.files)])
+    _for_each(git, "add", [manifest_path(manifest.view), *(f"{path}.dvc" for path in new)])
     if retired := _retired(git, manifest):
         _for_each(git, "rm", retired)
     if git.answers("diff", "--cached", "--quiet") is None:

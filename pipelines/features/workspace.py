@@ -41,6 +41,7 @@ class Workspace:
         self._clock = clock
         self.path = settings.workspace_path.resolve()
         self.git = Git(self.path)
+        self.memory = self.path.with_name(f".{self.path.name}.memory")  # what is remembered of files; a cache
         self._lock = self.path.with_name(f".{self.path.name}.lock")
         self._busy = self.path.with_name(f".{self.path.name}.busy")
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI, Response
 
+from feature_store.errors import StateLost, StoreUnavailable
 from ledgerline.audit import Ledger
 from ledgerline.audit.sealing import PersonalKeyRefused
 from ledgerline.core.clock import instant_text
@@ -96,6 +97,9 @@ class ScoringJob:
             return problem_response(410, "subject_erased", str(erased))
         except QuestionRefused as refused:
             return _refused(refused.fields)
+        except (StateLost, StoreUnavailable) as silent:
+            _log.error("%s", silent)
+            return problem_response(503, "online_store", "what remembers the features does not answer; ask again")
         except OutOfSpan as outside:
             return _refused({"event_time": str(outside)})
         except TimeoutError:

@@ -1,5 +1,6 @@
 """The online features of a running job, and the span of time in which they can be answered exactly."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,10 +8,17 @@ from typing import Any
 import polars as pl
 
 from feature_store.definition import FeatureValue
+from feature_store.errors import StateLost
 from feature_store.online import DISORDER, OnlineFeatures
+from feature_store.stores import EventStore
+from feature_store.stores.port import WRITTEN_AT_ONCE
 from feature_store.view import FeatureView
 from ledgerline.core.clock import instant_text, parse_instant
 from ledgerline.core.errors import LedgerlineError
+
+_SAID_EVERY = 50_000
+
+_log = logging.getLogger(__name__)
 
 
 class OutOfSpan(LedgerlineError):
@@ -29,12 +37,18 @@ class LiveFeatures:
     Args:
         view: The view.
         state: The feature version's recent events, from :func:`feature_store.online.recent_events`.
+        store: An empty store that remembers; None for this process's memory.
+
+    Attributes:
+        newest: ``event_time`` of the newest payment known, UTC; None before any.
+        lost: Whether the store was found to have lost what it was given: nothing can be answered any more.
     """
 
-    def __init__(self, view: FeatureView, state: pl.DataFrame) -> None:
+    def __init__(self, view: FeatureView, state: pl.DataFrame, store: EventStore | None = None) -> None:
         self._view = view
-        self._online = OnlineFeatures(view)
-        self._online.bootstrap(state)
+        self._online = OnlineFeatures(view, store)
+        self._online.bootstrap(state, progress=_say_progress)
+        self.lost = False
         newest = state["available_at"].max()
         self.newest = newest if isinstance(newest, datetime) else None
 
@@ -50,10 +64,17 @@ class LiveFeatures:
 
         Raises:
             OutOfSpan: What its windows need is forgotten already, or nothing that is known could lie in them.
+            StoreUnavailable: The store does not answer.
+            StateLost: The store lost what it was given.
         """
         row = _row(event)
         self._check_span(row["event_time"])
-        return {name: _number(name, value) for name, value in self._online.vector(row).items()}
+        try:
+            vector = self._online.vector(row)
+        except StateLost:
+            self.lost = True
+            raise
+        return {name: _number(name, value) for name, value in vector.items()}
 
     def observe(self, event: Mapping[str, Any]) -> None:
         """Remember a payment that was decided on."""
@@ -74,6 +95,11 @@ class LiveFeatures:
                 f"{instant_text(event_time)} is more than {self._view.horizon} after the newest payment known "
                 f"({instant_text(self.newest)}); no history would count; deploy a model with newer features"
             )
+
+
+def _say_progress(done: int, of: int) -> None:
+    if done // _SAID_EVERY != (done - WRITTEN_AT_ONCE) // _SAID_EVERY:
+        _log.info("%s of %s remembered events taken up", f"{done:,}", f"{of:,}")
 
 
 def _number(name: str, value: FeatureValue) -> float:

@@ -74,7 +74,7 @@ def test_file_that_is_there_already_is_kept_where_the_remote_is_damaged(store, t
 def test_dvc_names_are_read_from_dvc_files():
     (file,) = tracked_files({"a.parquet": "s"}, {"a.parquet": DVC_FILE})
 
-    assert file == TrackedFile("a.parquet", "0123456789abcdef0123456789abcdef", "s")
+    assert file == TrackedFile("a.parquet", "0123456789abcdef0123456789abcdef", "s", size=5)
 
 
 def test_file_without_a_dvc_file_is_an_error():

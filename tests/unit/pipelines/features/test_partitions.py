@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
 
 from feature_store.versions.manifest import InputFile
 from feature_store.view import FeatureView
 from feature_store.views.card_spending import CARD_SPENDING
 from ledgerline.audit import Kind, RecordedLeaf
-from pipelines.features.inputs import AcceptedFile, History
+from pipelines.features.arrivals import History
+from pipelines.features.inputs import AcceptedFile
 from pipelines.features.partitions import days_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -40,11 +40,9 @@ def stamps(
     files: list[Delivered], *, days: int = 60, as_of: datetime = AS_OF, view: FeatureView = CARD_SPENDING
 ) -> dict[int, str]:
     """Return the path of each day's partition by the day's number."""
-    instants = pl.Series([day(number + 0.5) for number in range(days)], dtype=pl.Datetime("us", "UTC"))
     inputs = [each.accepted for each in files]
     history = History(
-        events=pl.DataFrame({"available_at": instants}),
-        labels=pl.DataFrame(),
+        dates={day(number).date(): 1 for number in range(days)},
         contents={accepted.file.path: accepted.file.sha256 for accepted in inputs},
         last_event={each.accepted.file.path: each.last_event for each in files},
     )

@@ -1,0 +1,114 @@
+"""A version stays restorable however many come after it, and one more day costs the storage of one more day."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from feature_store.errors import RemoteDamaged, VersionUnknown
+from pipelines.features import build, restore, restore_from_clone, verify_versions
+
+VIEW = "card_spending"
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # within DVC
+
+
+@pytest.mark.parametrize("later", [5, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_first_version_comes_back_after_many_later_ones_here_and_in_a_fresh_clone(
+    ledger, deliver, midnights, fingerprints, tmp_path, later
+):
+    deliver(ledger, 0, 2)
+    first = build(ledger, VIEW, as_of=midnights(2))
+    features = ledger.settings.workspace_path / "data" / "features"
+    sealed = fingerprints(features)
+    for number in range(later):
+        begin, end = 2 + number / 4, 2 + (number + 1) / 4
+        deliver(ledger, begin, end)
+        assert build(ledger, VIEW, as_of=midnights(end)).built
+    for path in features.rglob("*.parquet"):
+        path.unlink()  # only the remote has them
+    clone, remote = tmp_path / "clone", tmp_path / "remote"
+
+    restore(ledger, first.id, tmp_path / "here")
+    workspace = ledger.settings.workspace_path
+    subprocess.run(["git", "clone", "--quiet", "-b", "data", str(workspace), str(clone)], check=True)
+    shutil.copytree(ledger.settings.dvc_remote_url, remote)
+    shutil.rmtree(ledger.settings.home)
+    restore_from_clone(clone, str(remote), first.id, tmp_path / "there")
+
+    kept = {name: sha256 for name, sha256 in sealed.items() if name.endswith((".parquet", "manifest.json"))}
+    assert fingerprints(tmp_path / "here" / "data" / "features") == kept
+    assert fingerprints(tmp_path / "there" / "data" / "features") == kept
+
+
+def test_one_more_day_adds_its_own_files_to_the_remote_and_nothing_else(ledger, deliver, midnights, fingerprints):
+    deliver(ledger, 0, 20)
+    before = _files_of(ledger, build(ledger, VIEW, as_of=midnights(20)))
+    stored, held = _objects(ledger), _bytes(ledger)
+    deliver(ledger, 20, 21)
+
+    after = _files_of(ledger, build(ledger, VIEW, as_of=midnights(21)))
+
+    new = {path: sha256 for path, sha256 in after.items() if path not in before}
+    added = _objects(ledger) - stored
+    files = fingerprints(ledger.settings.workspace_path)
+    assert sorted(path.split("/")[1] for path in new) == ["accepted", "accepted", "features"]
+    assert {files[path] for path in new} == set(new.values()) == _hashes(ledger, added, fingerprints)
+    sizes = [(ledger.settings.workspace_path / path).stat().st_size for path in new]
+    assert _bytes(ledger) - held == sum(sizes)
+
+
+def test_whole_check_finds_a_changed_object_that_sealing_another_version_does_not_read(ledger, deliver, midnights):
+    deliver(ledger, 0, 4)
+    first = build(ledger, VIEW, as_of=midnights(4))
+    assert verify_versions(ledger, VIEW).files == len(_files_of(ledger, first))
+    damaged = next(path for path in Path(ledger.settings.dvc_remote_url).rglob("*") if path.is_file())
+    damaged.chmod(0o644)
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    deliver(ledger, 4, 5)
+    second = build(ledger, VIEW, as_of=midnights(5))
+
+    for version in (None, first.id, second.tag):
+        with pytest.raises(RemoteDamaged, match=r"1 of \d+ objects .* now hashes to"):
+            verify_versions(ledger, VIEW, version)
+
+
+def test_whole_check_of_a_version_of_another_view_is_refused(ledger, deliver, midnights):
+    deliver(ledger, 0, 4)
+    version = build(ledger, VIEW, as_of=midnights(4))
+
+    with pytest.raises(VersionUnknown, match="equity_daily"):
+        verify_versions(ledger, "equity_daily", version.id)
+
+
+def test_sealing_notices_an_older_object_that_the_remote_lost_or_cut(ledger, deliver, midnights):
+    deliver(ledger, 0, 4)
+    build(ledger, VIEW, as_of=midnights(4))
+    cut = next(path for path in Path(ledger.settings.dvc_remote_url).rglob("*") if path.is_file())
+    cut.chmod(0o644)
+    cut.write_bytes(cut.read_bytes()[:-1])
+    deliver(ledger, 4, 5)
+
+    with pytest.raises(RemoteDamaged, match=r"has \d+ bytes and not"):
+        build(ledger, VIEW, as_of=midnights(5))
+
+
+def _files_of(ledger, version) -> dict[str, str]:
+    manifest = json.loads(ledger.objects.get(version.manifest_sha256))
+    return {file["path"]: file["sha256"] for file in (*manifest["inputs"], *manifest["partitions"])}
+
+
+def _objects(ledger) -> set[str]:
+    remote = Path(ledger.settings.dvc_remote_url)
+    return {path.relative_to(remote).as_posix() for path in remote.rglob("*") if path.is_file()}
+
+
+def _bytes(ledger) -> int:
+    return sum((Path(ledger.settings.dvc_remote_url) / name).stat().st_size for name in _objects(ledger))
+
+
+def _hashes(ledger, names, fingerprints) -> set[str]:
+    found = fingerprints(Path(ledger.settings.dvc_remote_url))
+    return {found[name] for name in names}
