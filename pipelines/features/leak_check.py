@@ -191,6 +191,8 @@ def _told(
 ) -> list[Telltale]:
     """Return how well each feature alone ranks the outcomes that were known at the version's ``as_of``, best first."""
     said = sources[outcome.contract]
+    if outcome.value not in said.columns:  # a view reads only the labels that it measures
+        return []
     is_known = pl.all_horizontal(pl.col(outcome.value, *outcome.known).is_not_null())
     known = (
         said.filter(is_known & (outcome.known_at <= manifest.as_of))

@@ -1,10 +1,12 @@
 """A sealed version computed again from its own accepted rows, with another future: what every leak check stands on."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
+from feature_store.accepted import accepted_rows
 from feature_store.lookahead import Future, with_future
 from feature_store.table_view import TableView
 from feature_store.versions.manifest import Manifest
@@ -12,9 +14,12 @@ from feature_store.views import View, view_named
 from ledgerline.audit import Ledger
 from ledgerline.core.clock import parse_instant
 from pipelines.features.errors import InputsDiffer, OtherDefinition
-from pipelines.features.inputs import AcceptedFile, read_history
+from pipelines.features.inputs import AcceptedFile, batch_of
 from pipelines.features.outcomes import outcome_of
 from pipelines.features.tables import read_tables
+from pipelines.validation.accepted import accepted_file
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 Recompute = Callable[[datetime, Future], pl.DataFrame]
 """The features of every row, in arrival order, computed with something done to what came after an instant."""
@@ -65,8 +70,11 @@ def version_sources(ledger: Ledger, manifest: Manifest) -> dict[str, pl.DataFram
     view, files = view_of(manifest), _accepted_files(ledger, manifest)
     if isinstance(view, TableView):
         return read_tables(ledger, view, files, manifest.as_of)
-    history = read_history(ledger, view, files, manifest.as_of)
-    return {view.events.name: history.events} | ({view.labels.name: history.labels} if view.labels else {})
+    paths: dict[str, list[Path]] = {}
+    for file in files:
+        paths.setdefault(file.file.dataset, []).append(accepted_file(ledger, batch_of(ledger, file), file.receipt))
+    events, labels = accepted_rows(view, paths, oldest=_EVER, latest=manifest.as_of)
+    return {view.events.name: events} | ({view.labels.name: labels} if view.labels and labels is not None else {})
 
 
 def _accepted_files(ledger: Ledger, manifest: Manifest) -> list[AcceptedFile]:
