@@ -15,6 +15,7 @@ from ledgerline.core.identity import content_id
 from ledgerline.core.storage import replacing
 from pipelines.features.arrivals import History
 from pipelines.features.errors import NotReproducible
+from pipelines.features.given_back import give_back_memory
 from pipelines.features.inputs import AcceptedFile
 from pipelines.features.known_files import KnownFiles
 from pipelines.features.progress import Progress
@@ -22,7 +23,7 @@ from pipelines.features.progress import Progress
 FORMAT_VERSION = 1
 """Raised when the same features are written as other bytes: it is part of every stamp."""
 
-SPAN_ROWS = 3_000_000
+SPAN_ROWS = 2_000_000
 """Rows that are computed at once, beside those that windows reach back to. What is written does not depend on it."""
 
 ComputeSpan = Callable[[datetime, datetime], pl.DataFrame]
@@ -102,6 +103,7 @@ def write_missing(
         for day in span:
             found[day.path] = _write(root, day, features, sealed, known_files)
         progress.done(days=len(span), rows=features.height)
+        give_back_memory()
     return [found[day.path] for day in days]
 
 

@@ -22,8 +22,8 @@ from pipelines.features.errors import WorkersDiffer
 
 Floats = NDArray[np.float64]
 
-UNIT_ROWS = 4_000_000
-"""Events that a unit works on at most, if entities are many: about one GiB of memory."""
+UNIT_ROWS = 2_000_000
+"""Events that a unit works on at most, if entities are many: about half a GiB of memory."""
 
 _AT_ONCE = min(2, os.cpu_count() or 1)  # each uses every core for most of its work
 
