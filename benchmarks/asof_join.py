@@ -26,7 +26,6 @@ import importlib.util
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -39,10 +38,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from peers.feast_environment import feast_python
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
-ENVIRONMENT = ROOT / ".cache" / "benchmarks" / "feast"
 DIRECT = ("duckdb_asof", "polars_asof")
 FEAST = ("feast_duckdb", "feast_default")
 FEATURES = 10
@@ -172,7 +171,7 @@ class Runner:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._environment = peers_environment()
+        self._environment = feast_python()
 
     @property
     def has_peers(self) -> bool:
@@ -211,31 +210,6 @@ class Runner:
         joined = pl.read_parquet(result)
         result.unlink()
         return cost["wall_s"], cost["peak_mb"], joined
-
-
-def peers_environment() -> Path | None:
-    """Return the Python of the peers' environment, made where it is missing; ``None`` where it cannot be made."""
-    python = ENVIRONMENT / "bin" / "python"
-    wanted = (PEERS / "feast.txt").read_text()
-    stamp = ENVIRONMENT / "made-of.txt"
-    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return python
-    beside = Path(sys.executable).parent / "uv"
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    if uv is None:
-        print("uv is not there: DuckDB and Feast are left out", flush=True)
-        return None
-    print(f"making the peers' environment in {ENVIRONMENT}", flush=True)
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    made = subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(ENVIRONMENT)], check=False)
-    if made.returncode == 0:
-        install = [uv, "pip", "install", "-q", "--python", str(python), "-r", str(PEERS / "feast.txt")]
-        made = subprocess.run(install, check=False)
-    if made.returncode:
-        print("it could not be made: DuckDB and Feast are left out", flush=True)
-        return None
-    stamp.write_text(wanted)
-    return python
 
 
 def answers_by_label(joined: pl.DataFrame, feature: str) -> pl.DataFrame:
