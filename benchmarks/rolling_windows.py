@@ -1,6 +1,6 @@
-"""Sliding windows over card events beside bare polars and pandas, and what ten times the events cost.
+"""Sliding windows over card events beside bare polars and pandas, and beside the published card features.
 
-    python benchmarks/rolling_windows.py [--quick] [--repeats 3] [--without-large]
+    python benchmarks/rolling_windows.py [--quick] [--repeats 3]
 
 Ten windows over 5,000,000 simulated payments of 50,000 cards at 20,000 terminals in half a year: sum, mean and count of
 a customer's amounts over 1, 7 and 30 days, and a terminal's risk, the share of frauds over 30 days that ended 7 days
@@ -10,8 +10,7 @@ puts ids and arrival in order first, for it may be given late and repeated rows;
 order. Polars is given its best of two ways: sorted by key and time once a key and then `rolling`, or `rolling` on the
 frame as it is. Their results, put in our order, must be ours to 1e-9: so nothing here was late.
 
-Ten times the events: 50,000,000 payments of the year in files of a day, read, computed and written span by span by the
-offline store's own builder, beside 5,000,000 in the same way, with the peak of memory.
+What ten times the events cost, built span by span from files of a day, is in `benchmarks/incremental_features.py`.
 
 Last, where the published 1.75 million card transactions lie beside the project: every feature of `card_spending` beside
 the published transformation, kept in `tests/unit/feature_store/test_published_features.py`, over all of them.
@@ -197,9 +196,8 @@ def published_difference() -> float | None:
 def main() -> None:
     """Measure every engine, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the payments, one turn, no large history")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the payments, one turn, nothing published")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each engine; pandas has one")
-    parser.add_argument("--without-large", action="store_true", help="leave the 50,000,000 payments out")
     options = parser.parse_args()
     rows, turns = (500_000, 1) if options.quick else (5_000_000, options.repeats)
     apart = differences(COMPARED)
