@@ -6,7 +6,7 @@ our SHA-256 beside it.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,21 +60,22 @@ class Remote:
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             problems = [problem for problem in pool.map(self._problem, files) if problem]
-        self._refuse(problems, len(files))
+        if problems:
+            more = f" and {len(problems) - _EXAMPLES} more" if len(problems) > _EXAMPLES else ""
+            raise RemoteDamaged(
+                f"{len(problems)} of {len(files)} objects in the DVC remote {self._url} are not what was sealed: "
+                f"{'; '.join(problems[:_EXAMPLES])}{more}. Remove damaged ones and build again: DVC pushes them anew"
+            )
 
-    def verify_presence(self, files: list[TrackedFile]) -> None:
-        """See that every file's object is there and has its size, without reading it.
+    def not_in_place(self, files: Sequence[TrackedFile]) -> list[TrackedFile]:
+        """Return the files whose object is missing or has another size, without reading any.
 
         For objects that were read and hashed when they were pushed; :meth:`verify` reads them again.
-
-        Raises:
-            RemoteDamaged: Naming those that are missing or have another size.
         """
         folders = sorted({file.md5[:2] for file in files})
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             listed = dict(zip(folders, pool.map(self._sizes, folders), strict=True))
-        problems = [problem for file in files if (problem := _size_problem(file, listed[file.md5[:2]]))]
-        self._refuse(problems, len(files))
+        return [file for file in files if not _is_in_place(file, listed[file.md5[:2]])]
 
     def fetch(self, file: TrackedFile, into: Path) -> Path:
         """Copy a file's object to ``into / file.path``, hashing it on its way; a wrong one leaves nothing behind.
@@ -105,14 +106,6 @@ class Remote:
             return {}
         return {str(entry["name"]).rsplit("/", 1)[-1]: int(entry["size"]) for entry in entries}
 
-    def _refuse(self, problems: list[str], files: int) -> None:
-        if problems:
-            more = f" and {len(problems) - _EXAMPLES} more" if len(problems) > _EXAMPLES else ""
-            raise RemoteDamaged(
-                f"{len(problems)} of {files} objects in the DVC remote {self._url} are not what was sealed: "
-                f"{'; '.join(problems[:_EXAMPLES])}{more}. Remove damaged ones and build again: DVC pushes them anew"
-            )
-
     def _problem(self, file: TrackedFile, copy: BinaryIO | None = None) -> str | None:
         """Read a file's object, into ``copy`` if given; return None, or what is wrong with it."""
         name = f"{self._root}/files/md5/{file.md5[:2]}/{file.md5[2:]}"
@@ -131,13 +124,9 @@ class Remote:
         return None
 
 
-def _size_problem(file: TrackedFile, sizes: Mapping[str, int]) -> str | None:
+def _is_in_place(file: TrackedFile, sizes: Mapping[str, int]) -> bool:
     size = sizes.get(file.md5[2:])
-    if size is None:
-        return f"{file.path}: object {file.md5} is missing"
-    if file.size is not None and size != file.size:
-        return f"{file.path}: object {file.md5} has {size} bytes and not {file.size}"
-    return None
+    return size is not None and file.size in (None, size)
 
 
 def md5_of(path: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from feature_store.versions.manifest import Partition, view_folder
@@ -14,6 +15,7 @@ from ledgerline.core.clock import instant_text
 from ledgerline.core.identity import content_id
 from ledgerline.core.storage import replacing
 from pipelines.features.arrivals import History
+from pipelines.features.digests import microseconds_of
 from pipelines.features.errors import NotReproducible
 from pipelines.features.given_back import give_back_memory
 from pipelines.features.inputs import AcceptedFile
@@ -31,6 +33,7 @@ ComputeSpan = Callable[[datetime, datetime], pl.DataFrame]
 
 _STAMP_DIGITS = 12
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 _COMPRESSION_LEVEL = 3
 
 _log = logging.getLogger(__name__)
@@ -68,7 +71,8 @@ def days_of(view: FeatureView, inputs: Sequence[AcceptedFile], history: History,
     with a row that was known by the day's end, and with one that was young enough for a window at its start or that is
     itself decided on the day. A day that ``as_of`` cuts short has another stamp than the whole day.
     """
-    return [_day(view, day, rows, inputs, history, as_of) for day, rows in history.dates.items()]
+    influences = _Influences(view, inputs, history)
+    return [_day(view, day, rows, influences, as_of) for day, rows in history.dates.items()]
 
 
 def write_missing(
@@ -128,23 +132,32 @@ def spans_of(days: Sequence[Day], present: Collection[str]) -> list[list[Day]]:
     return spans
 
 
-def _day(
-    view: FeatureView, day: date, rows: int, inputs: Sequence[AcceptedFile], history: History, as_of: datetime
-) -> Day:
+class _Influences:
+    """Which inputs can influence which day."""
+
+    def __init__(self, view: FeatureView, inputs: Sequence[AcceptedFile], history: History) -> None:
+        never = datetime.min.replace(tzinfo=UTC)
+        newest = [history.last_event.get(accepted.file.path, never) for accepted in inputs]
+        self._contents = np.array([history.contents[accepted.file.path] for accepted in inputs], dtype=object)
+        self._first = np.array([microseconds_of(accepted.first_available) for accepted in inputs])
+        self._last = np.array([microseconds_of(accepted.last_available) for accepted in inputs])
+        self._in_a_window_until = np.array([microseconds_of(each) for each in newest]) + view.horizon // _MICROSECOND
+
+    def on(self, day: Day) -> list[str]:
+        """Return what names the rows of the inputs that can influence a day, sorted."""
+        start, end = microseconds_of(day.start), microseconds_of(day.end)
+        influential = (self._first < end) & ((self._in_a_window_until > start) | (self._last >= start))
+        return sorted(self._contents[influential])
+
+
+def _day(view: FeatureView, day: date, rows: int, influences: _Influences, as_of: datetime) -> Day:
     unnamed = Day(day, "", rows)
-    in_a_window = {path for path, last in history.last_event.items() if last + view.horizon > unnamed.start}
-    influences = [
-        history.contents[accepted.file.path]
-        for accepted in inputs
-        if accepted.first_available < unnamed.end
-        and (accepted.file.path in in_a_window or accepted.last_available >= unnamed.start)
-    ]
     stamp = content_id(
         {
             "fingerprint": view.fingerprint,
             "format": FORMAT_VERSION,
-            "inputs": sorted(influences),
-            "as_of": instant_text(as_of) if as_of < unnamed.end - timedelta(microseconds=1) else None,
+            "inputs": influences.on(unnamed),
+            "as_of": instant_text(as_of) if as_of < unnamed.end - _MICROSECOND else None,
         }
     )
     return Day(day, str(view_folder(view.name) / f"{day:%Y-%m-%d}-{stamp[:_STAMP_DIGITS]}.parquet"), rows)

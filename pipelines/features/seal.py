@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from feature_store.versions.git import Git
 from feature_store.versions.manifest import Manifest, manifest_path, view_folder
-from feature_store.versions.remote import Remote, md5_of, tracked_md5
+from feature_store.versions.remote import Remote, TrackedFile, md5_of, tracked_md5
 from feature_store.versions.tags import files_at, tag_of
 from ledgerline.core.storage import write_atomically
 from pipelines.features.workspace import Workspace
@@ -28,7 +29,8 @@ def seal(workspace: Workspace, manifest: Manifest, *, say: Callable[[str], None]
     """Seal a version whose files lie in the workspace; sealed already, it is left as it is.
 
     Killed at any point, the next call starts from the last commit; the tag appears only once the remote has proved to
-    hold every file of the version.
+    hold what is new, by its hashes, and everything else in its size. What it lost, or another remote lacks, is pushed
+    again and read back too.
 
     Args:
         workspace: Held by the caller and prepared.
@@ -41,6 +43,7 @@ def seal(workspace: Workspace, manifest: Manifest, *, say: Callable[[str], None]
     tag = tag_of(manifest.view, manifest.version)
     if sealed := workspace.git.commit(f"refs/tags/{tag}"):
         return Sealed(sealed, tag)
+    remote = Remote(workspace.remote_url)
     with workspace.dvc() as dvc:
         before = _sealed_before(workspace, manifest)
         untracked = _untracked(workspace, manifest.files, before)
@@ -48,10 +51,11 @@ def seal(workspace: Workspace, manifest: Manifest, *, say: Callable[[str], None]
         if untracked:
             dvc.add([str(workspace.path / path) for path in untracked], relink=False)
         commit = _commit(workspace, manifest, untracked)
-        new = {path: sha256 for path, sha256 in manifest.files.items() if before.get(path) != sha256}
-        if new:
-            dvc.push(targets=[str(workspace.path / f"{path}.dvc") for path in new])
-    _verify(workspace, commit, manifest, new)
+        new, old = _split(files_at(workspace.git, commit, manifest.files), before)
+        _push(dvc, workspace, new)
+        lost = remote.not_in_place(old)
+        _push(dvc, workspace, lost)
+    remote.verify([*new, *lost])
     workspace.git.run("update-ref", f"refs/tags/{tag}", commit)
     return Sealed(commit, tag)
 
@@ -66,12 +70,17 @@ def _sealed_before(workspace: Workspace, manifest: Manifest) -> Mapping[str, str
     return last.files if workspace.git.commit(f"refs/tags/{tag}") else {}
 
 
-def _verify(workspace: Workspace, commit: str, manifest: Manifest, new: Mapping[str, str]) -> None:
-    """Read what was pushed back and hash it; of what was sealed before see that it is there, in its size."""
-    files = files_at(workspace.git, commit, manifest.files)
-    remote = Remote(workspace.remote_url)
-    remote.verify([file for file in files if file.path in new])
-    remote.verify_presence([file for file in files if file.path not in new])
+def _split(
+    files: Sequence[TrackedFile], before: Mapping[str, str]
+) -> tuple[Sequence[TrackedFile], Sequence[TrackedFile]]:
+    """Return the files that the remote was not seen to hold, and those of the last version."""
+    new = [file for file in files if before.get(file.path) != file.sha256]
+    return new, [file for file in files if before.get(file.path) == file.sha256]
+
+
+def _push(dvc: Any, workspace: Workspace, files: Sequence[TrackedFile]) -> None:
+    if files:
+        dvc.push(targets=[str(workspace.path / f"{file.path}.dvc") for file in files])
 
 
 def _untracked(workspace: Workspace, files: Mapping[str, str], before: Mapping[str, str]) -> list[str]:

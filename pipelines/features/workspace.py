@@ -163,7 +163,7 @@ class Workspace:
 
     def _state_folders(self) -> list[Path]:
         settings = self._settings
-        folders = [settings.home, settings.workspace_path, settings.data_path, settings.keys_path]
+        folders = [settings.home, settings.workspace_path, self.memory, settings.data_path, settings.keys_path]
         return folders + [Path(url) for url in (settings.dvc_remote_url, settings.objects_url) if "://" not in url]
 
     @staticmethod

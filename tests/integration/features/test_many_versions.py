@@ -83,16 +83,21 @@ def test_whole_check_of_a_version_of_another_view_is_refused(ledger, deliver, mi
         verify_versions(ledger, "equity_daily", version.id)
 
 
-def test_sealing_notices_an_older_object_that_the_remote_lost_or_cut(ledger, deliver, midnights):
-    deliver(ledger, 0, 4)
-    build(ledger, VIEW, as_of=midnights(4))
-    cut = next(path for path in Path(ledger.settings.dvc_remote_url).rglob("*") if path.is_file())
-    cut.chmod(0o644)
-    cut.write_bytes(cut.read_bytes()[:-1])
-    deliver(ledger, 4, 5)
+@pytest.mark.parametrize("harm", ["lost", "cut"])
+def test_sealing_pushes_an_older_object_again_that_the_remote_lost_or_cut(ledger, deliver, midnights, harm):
+    deliver(ledger, 0, 3)
+    build(ledger, VIEW, as_of=midnights(3))
+    harmed = next(path for path in Path(ledger.settings.dvc_remote_url).rglob("*") if path.is_file())
+    content = harmed.read_bytes()
+    harmed.unlink()
+    if harm == "cut":
+        harmed.write_bytes(content[:-1])
+    deliver(ledger, 3, 4)
 
-    with pytest.raises(RemoteDamaged, match=r"has \d+ bytes and not"):
-        build(ledger, VIEW, as_of=midnights(5))
+    build(ledger, VIEW, as_of=midnights(4))
+
+    assert harmed.read_bytes() == content
+    assert verify_versions(ledger, VIEW).versions == 2
 
 
 def _files_of(ledger, version) -> dict[str, str]:
