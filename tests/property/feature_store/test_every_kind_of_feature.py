@@ -117,7 +117,7 @@ VIEW = FeatureView(
             description="",
             unit="",
         ),
-        Derived(name="is_high", expression=feature("to_usual") > 0.5, description="", unit=""),
+        Derived(name="is_high", expression=feature("to_usual") > 0.43210987, description="", unit=""),
     ),
 )
 SHORT_LIVED = replace(VIEW, name="short_lived", ttl=6 * HOUR)
@@ -199,7 +199,7 @@ def by_definition(
     values["to_usual"] = None if amount is None or not usual else amount / usual - 1
     high, low = (values[f"terminal_id_40_5_None_{end}_amount_minor"] for end in ("max", "min"))
     values["spread"] = None if high is None else math.log1p(high - low)
-    values["is_high"] = None if values["to_usual"] is None else float(values["to_usual"] > 0.5)
+    values["is_high"] = None if values["to_usual"] is None else float(values["to_usual"] > 0.43210987)
     return {name: values[name] for name in view.feature_names}
 
 
