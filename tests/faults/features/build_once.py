@@ -21,8 +21,15 @@ _effects = 0
 
 def _is_effect(event: str, details: tuple[Any, ...]) -> bool:
     if event == "open":
-        return isinstance(details[2], int) and bool(details[2] & _WRITING) and not str(details[0]).endswith(".pyc")
+        return isinstance(details[2], int) and bool(details[2] & _WRITING) and not _is_of_code(details[0])
+    if event == "os.rename" and _is_of_code(details[0]):
+        return False
     return event in {"os.rename", "os.remove", "os.link", "subprocess.Popen"}
+
+
+def _is_of_code(path: Any) -> bool:
+    """Whether a file is compiled code, which is kept when code runs for the first time and not by any build."""
+    return "__pycache__" in str(path)
 
 
 def _watch(event: str, details: tuple[Any, ...]) -> None:
