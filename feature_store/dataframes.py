@@ -85,7 +85,10 @@ def _from_pandas(frame: "pd.DataFrame", columns: Sequence[str]) -> pl.DataFrame:
 def _column(column: "pd.Series[Any]") -> pl.Series:
     aware = getattr(column.dtype, "tz", None) is not None
     # Of pandas' fixed offsets polars knows nothing.
-    values = pl.Series(pl.from_pandas(column.dt.tz_convert(None) if aware else column))
+    try:
+        values = pl.Series(pl.from_pandas(column.dt.tz_convert(None) if aware else column))
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as mixed:
+        raise SourceInvalid(f"entities have {column.name} with values of several types: {mixed}") from None
     return values.dt.replace_time_zone("UTC") if aware else values
 
 

@@ -40,6 +40,11 @@ class EntityRows:
         self._at = at[self._decisions]
         self._limit = limit[self._decisions]
 
+    @property
+    def most_events(self) -> int:
+        """How many events the entity has that has most."""
+        return int(np.diff(self._event_begins).max(initial=0))
+
     def totals(self, delay: int, reach: int, values: list[Integers]) -> Integers:
         """Return, in the order of entities, how many events each decision's window holds and the sums of their values.
 

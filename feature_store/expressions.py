@@ -7,10 +7,13 @@ made from a null is null, and so is a division by zero or the logarithm of what 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from feature_store.errors import ViewInvalid
 
 Values = NDArray[np.float64]
 
@@ -23,7 +26,12 @@ _BINARY: dict[str, np.ufunc] = {
     "maximum": np.maximum,
 }
 _UNARY: dict[str, np.ufunc] = {"absolute": np.absolute, "log1p": np.log1p, "negative": np.negative, "sqrt": np.sqrt}
-_COMPARISONS: dict[str, np.ufunc] = {"greater": np.greater, "less": np.less, "greater_equal": np.greater_equal}
+_COMPARISONS: dict[str, np.ufunc] = {
+    "greater": np.greater,
+    "less": np.less,
+    "greater_equal": np.greater_equal,
+    "less_equal": np.less_equal,
+}
 
 
 class Expression:
@@ -86,6 +94,12 @@ class Expression:
     def __neg__(self) -> "Expression":
         return _Applied("negative", (self,))
 
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "an expression has no truth of its own, so `and`, `or`, `max` and `0 < a < 1` would drop a part of it; "
+            "multiply comparisons for `and`, and see at_least and at_most"
+        )
+
     def __gt__(self, other: "Expression | float") -> "Expression":
         return _Applied("greater", (self, _lifted(other)))
 
@@ -94,6 +108,9 @@ class Expression:
 
     def __ge__(self, other: "Expression | float") -> "Expression":
         return _Applied("greater_equal", (self, _lifted(other)))
+
+    def __le__(self, other: "Expression | float") -> "Expression":
+        return _Applied("less_equal", (self, _lifted(other)))
 
     def abs(self) -> "Expression":
         """Return the absolute value."""
@@ -184,7 +201,11 @@ def feature(name: str) -> Expression:
 
 
 def _lifted(operand: Expression | float) -> Expression:
-    return operand if isinstance(operand, Expression) else _Constant(float(operand))
+    if isinstance(operand, Expression):
+        return operand
+    if not isfinite(operand):
+        raise ViewInvalid(f"{operand} is no number to compute with")
+    return _Constant(float(operand))
 
 
 def _finite(found: Values) -> Values:

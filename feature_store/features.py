@@ -49,8 +49,10 @@ class Measure:
     """A number that every event carries, held as a whole number of steps and divided only at the end.
 
     Whole numbers add up exactly whatever the order, which is why history at once and one event at a time agree to the
-    last bit. A column of whole numbers (cents, flags) is its own steps; a number column is rounded to ``divide_by``
-    steps a unit, half to even: ``Measure(Source.EVENTS, "rate", divide_by=1_000_000)`` keeps six decimals.
+    last bit (where sums stay below 2**53 steps; beyond, the last bit of the quotient may differ). Sums that might not
+    fit into 64 bits are refused. A column of whole numbers (cents, flags) is its own steps; a number column is rounded
+    to ``divide_by`` steps a unit, half to even: ``Measure(Source.EVENTS, "rate", divide_by=1_000_000)`` keeps six
+    decimals.
 
     An event whose label has not arrived by the decision contributes zero to a measure of the labels: until a dispute
     says otherwise, a payment counts as genuine. A later label for the same event replaces the earlier one from its own

@@ -9,8 +9,9 @@ Source: Fowler, Noll, Vo, https://datatracker.ietf.org/doc/draft-eastlake-fnv/; 
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
+
+from feature_store.compiling import compiled
 
 Hashes = NDArray[np.uint64]
 
@@ -56,7 +57,7 @@ def repeated(hashes: Hashes) -> NDArray[np.int64]:
     return np.flatnonzero(np.append(False, alike) | np.append(alike, False))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _hash_all(data, offsets, hashes):  # type: ignore[no-untyped-def]
     for row in range(hashes.size):
         value = _OFFSET
@@ -67,7 +68,7 @@ def _hash_all(data, offsets, hashes):  # type: ignore[no-untyped-def]
         hashes[row] = value ^ (value >> _HALF)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _in_both(one, other, places):  # type: ignore[no-untyped-def]
     found = place = 0
     for at in range(one.size):

@@ -157,10 +157,15 @@ def _in_event_order(times):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _as_good(value, other, how):  # type: ignore[no-untyped-def]
+    return value <= other if how == MIN else value >= other
+
+
+@compiled
 def _extremes(  # type: ignore[no-untyped-def]
-    times, events, values, decisions, at, limit, sign, delay, reach, divide_by, empty, found
+    times, events, values, decisions, at, limit, how, delay, reach, divide_by, empty, found
 ):
-    """Find the least (``sign`` 1) or greatest (-1) value of every window of one entity whose events came in order.
+    """Find the least or greatest value of every window of one entity whose events came in order.
 
     Windows then only move forward: what a later and better value follows will not be needed again. So each event is
     looked at once, however many a window holds.
@@ -169,7 +174,7 @@ def _extremes(  # type: ignore[no-untyped-def]
     first = last = seen = 0
     for index in range(at.size):
         while seen < times.size and times[seen] <= at[index] - delay and events[seen] <= limit[index]:
-            while last > first and sign * values[queue[last - 1]] >= sign * values[seen]:
+            while last > first and _as_good(values[seen], values[queue[last - 1]], how):
                 last -= 1
             queue[last] = seen
             last += 1
@@ -213,7 +218,7 @@ def look_back(  # type: ignore[no-untyped-def]
             begin, end = decision_begins[entity], decision_begins[entity + 1]
             _extremes(
                 happened[start:stop], events[start:stop], values[start:stop], decisions[begin:end], at[begin:end],
-                limit[begin:end], 1 if how == MIN else -1, delay, reach, divide_by, empty, found,
+                limit[begin:end], how, delay, reach, divide_by, empty, found,
             )  # fmt: skip
             continue
         order = _in_event_order(happened[start:stop])

@@ -35,6 +35,8 @@ from feature_store.sources import events_in_arrival_order, labels_of
 from feature_store.view import FeatureView
 
 _NEVER = np.iinfo(np.int64).max
+_LARGEST = 2**63  # a whole number of 64 bits is smaller
+_ADDED_UP = (Aggregation.SUM, Aggregation.MEAN, Aggregation.STD)
 _KERNELS = {
     Aggregation.COUNT: kernels.COUNT,
     Aggregation.SUM: kernels.SUM,
@@ -191,6 +193,7 @@ class _History:
         self._labels = labels
         self._beside = beside
         self._codes: dict[str, Integers] = {}
+        self._steps: dict[str, Integers] = {}
         self.happened = _instants(events["event_time"])
 
     def codes(self, entity: str) -> Integers:
@@ -202,11 +205,29 @@ class _History:
         return self._numbered(entity)[self._events.height :]
 
     def steps(self, column: str) -> Integers:
-        """Return a measured column of the events in whole steps."""
-        steps_a_unit = self._view.number_steps.get(column)
-        if steps_a_unit is None:
-            return _whole(self._events[column])
-        return np.rint(self._events[column].to_numpy() * float(steps_a_unit)).astype(np.int64)
+        """Return a measured column of the events in whole steps.
+
+        Raises:
+            SourceInvalid: A number is none, or so large that its steps do not fit into 64 bits.
+        """
+        if column not in self._steps:
+            steps_a_unit = self._view.number_steps.get(column)
+            self._steps[column] = (
+                _whole(self._events[column])
+                if steps_a_unit is None
+                else _in_steps(self._events[column], steps_a_unit, f"{self._view.events.name}.{column}")
+            )
+        return self._steps[column]
+
+    def summable(self, column: str, rows: EntityRows) -> Integers:
+        """Return the steps of a column of which as many as an entity has events add up within 64 bits.
+
+        Raises:
+            SourceInvalid: They might not.
+        """
+        steps = self.steps(column)
+        _require_summable(steps, rows.most_events, f"{self._view.events.name}.{column}")
+        return steps
 
     @cached_property
     def spells(self) -> pl.DataFrame:
@@ -295,7 +316,7 @@ def _sums(rows: EntityRows, history: _History, windows: list[WindowAggregate]) -
         span = microseconds(delay), microseconds(reach)
         measures = list(dict.fromkeys(window.of for window in alike if window.of))
         events = {measure.column for measure in measures if measure.source is Source.EVENTS}
-        totals = rows.totals(*span, [history.steps(column) for column in sorted(events)])
+        totals = rows.totals(*span, [history.summable(column, rows) for column in sorted(events)])
         by_column = {column: totals[:, 1 + place] for place, column in enumerate(sorted(events))}
         labelled = {
             measure.column: _label_total(rows, history, span, measure)
@@ -314,11 +335,18 @@ def _sums(rows: EntityRows, history: _History, windows: list[WindowAggregate]) -
 def _label_total(rows: EntityRows, history: _History, span: tuple[int, int], measure: Measure) -> Integers:
     spells = history.spells.filter(pl.col(measure.column) != 0)
     known = _whole(spells["known_from"]), _whole(spells["known_until"])
-    return rows.label_totals(*span, _whole(spells["event"]), known, _whole(spells[measure.column]))
+    said = _whole(spells[measure.column])
+    _require_summable(said, said.size, f"labels' {measure.column}")
+    return rows.label_totals(*span, _whole(spells["event"]), known, said)
 
 
 def _looked_back(rows: EntityRows, history: _History, window: WindowAggregate) -> Floats:
-    values = history.steps(window.of.column) if window.of else np.zeros(history.happened.size, np.int64)
+    if window.of is None:
+        values = np.zeros(history.happened.size, np.int64)
+    elif window.how in _ADDED_UP:
+        values = history.summable(window.of.column, rows)
+    else:
+        values = history.steps(window.of.column)
     divide_by, empty = _steps_and_empty(window)
     return rows.look_back(
         values,
@@ -352,6 +380,24 @@ def _numbers(names: pl.Series) -> Integers:
         known = codes.max()
         codes = codes.fill_null((known if isinstance(known, int) else -1) + 1)
     return codes.to_numpy()
+
+
+def _in_steps(numbers: pl.Series, steps_a_unit: int, column: str) -> Integers:
+    steps = np.rint(numbers.to_numpy() * float(steps_a_unit))
+    if not np.all(np.abs(steps) < _LARGEST):  # NaN is not smaller either
+        raise SourceInvalid(
+            f"{column} holds what is no number, or one so large that {steps_a_unit} steps a unit do not fit into 64 "
+            "bits; measure it in larger steps (divide_by)"
+        )
+    return steps.astype(np.int64)
+
+
+def _require_summable(steps: Integers, events: int, column: str) -> None:
+    if steps.size and max(int(steps.max()), -int(steps.min())) * events >= _LARGEST:
+        raise SourceInvalid(
+            f"{column}: the values of {events:,} events may add up to more than 64 bits hold; measure the column in "
+            "larger steps (divide_by)"
+        )
 
 
 def _nullable(values: NDArray[np.float64]) -> pl.Series:

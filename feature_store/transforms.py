@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 import polars as pl
 
+from feature_store.errors import ViewInvalid
 from ledgerline.core.contracts import ColumnType
 
 
@@ -39,6 +40,10 @@ class Divided:
     integral: ClassVar[bool] = False
 
     by: int
+
+    def __post_init__(self) -> None:
+        if self.by == 0:
+            raise ViewInvalid("nothing is divided by zero")
 
     def column(self, values: pl.Series) -> pl.Series:
         """Return the quotients as Float64.

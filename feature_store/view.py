@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from math import isfinite
 
 import polars as pl
 
 from feature_store.errors import ViewInvalid
+from feature_store.expressions import Expression
 from feature_store.features import (
     Aggregation,
     Derived,
@@ -28,6 +30,7 @@ SEMANTICS_VERSION = 2
 
 _MEASURABLE = frozenset({ColumnType.INTEGER, ColumnType.MINOR_UNITS, ColumnType.BOOLEAN, ColumnType.NUMBER})
 _NO_TIME = timedelta(0)
+_MOST_STEPS = 10**12  # so that some millions of units still fit into 64 bits
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class FeatureView:
         names = self.feature_names
         if len(set(names)) != len(names):
             raise ViewInvalid(f"{self.name}: two features share a name: {', '.join(names)}")
+        if len(set(self.key_columns)) != len(self.key_columns) or set(names) & set(self.key_columns):
+            raise ViewInvalid(
+                f"{self.name}: no feature is named like a key column, and none of those stands twice: "
+                f"{', '.join(self.key_columns)}"
+            )
         for entity in (*self.entities, self.event_id):
             self._require(self.events, entity, frozenset({ColumnType.STRING}))
         for row in self.row_features:
@@ -204,6 +212,8 @@ class FeatureView:
             raise self._invalid(window.name, "only the last event has a lag, and it counts back from 0")
         if (window.half_life is None) is (how is Aggregation.EW_MEAN):
             raise self._invalid(window.name, "an exponentially weighted mean takes a half-life, nothing else does")
+        if window.empty is not None and not isfinite(window.empty):
+            raise self._invalid(window.name, "what an empty window gives is a number, or None for null")
         if window.half_life is not None and window.half_life <= _NO_TIME:
             raise self._invalid(window.name, "a half-life is a positive time")
         if window.of:
@@ -218,8 +228,8 @@ class FeatureView:
             raise self._invalid(feature.name, "it takes at least one row")
 
     def _check_measure(self, name: str, measure: Measure, *, labels_allowed: bool) -> None:
-        if measure.divide_by < 1:
-            raise self._invalid(name, "a measure has at least one step a unit")
+        if not 1 <= measure.divide_by <= _MOST_STEPS:
+            raise self._invalid(name, f"a measure has from one to {_MOST_STEPS:,} steps a unit")
         if measure.source is Source.EVENTS:
             self._require(self.events, measure.column, _MEASURABLE)
             if self.number_steps.get(measure.column, measure.divide_by) != measure.divide_by:
@@ -232,6 +242,10 @@ class FeatureView:
     def _check_derived(self) -> None:
         known: set[str] = set()
         for feature in self.features:
+            if isinstance(feature, Derived) and not isinstance(feature.expression, Expression):
+                raise self._invalid(
+                    feature.name, f"{feature.expression!r} is no expression; compare with >, <, >= or <="
+                )
             if isinstance(feature, Derived) and (unknown := feature.expression.names - known):
                 raise self._invalid(feature.name, f"no number is declared before it as {', '.join(sorted(unknown))}")
             if not isinstance(feature, EventSequence):
