@@ -236,7 +236,8 @@ class _RedisEvents(_State):
         fields = [
             "" if entity is None else place + entity for place, entity in zip(self._places, entities, strict=True)
         ]
-        arguments: list[str | bytes | int] = ["" if event_id is None else event_id, self._codec.head, self._codec.width]
+        asked: list[str | bytes | int] = [0, ""] if event_id is None else [1, event_id]
+        arguments = [*asked, self._codec.head, self._codec.width]
         for field, reads_labels in zip(fields, self._codec.reads_labels, strict=True):
             arguments += (field, int(reads_labels))
         keys = (*self._keys, *(self._prefix + field for field in fields))

@@ -112,6 +112,21 @@ def test_whole_numbers_of_any_size_and_any_text_come_back_as_they_were(
     assert (known.known.values, known.known.labels, known.events) == ((LEAST,), (Label(8, (LEAST,)),), ([], []))
 
 
+def test_event_whose_id_is_the_empty_text_counts_once_however_often_it_comes(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    online.observe_label(label("", 2))
+    fresh = online.vector(payment("", 0, known=3))
+    for _ in range(2):
+        online.observe(payment("", 0, known=3))
+    assert len(online) == 1
+    assert online.vector(payment("", 0, known=3)) == fresh
+    assert fresh["customer_count_1d"] == 1.0
+    later = online.vector(payment(1, 7 * 24 + 1))
+    assert (later["customer_count_30d"], later["terminal_risk_30d"]) == (2.0, 1.0)
+
+
 def test_number_beyond_64_bits_is_refused_by_its_column(online_store: OnlineStore, name: StateName) -> None:
     online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
     with pytest.raises(SourceInvalid, match=r"amount_minor.*64 bits"):
