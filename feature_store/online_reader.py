@@ -168,7 +168,7 @@ def _part(known: KnownFeatures, files: VersionFiles, objects_url: str | None, sa
     if isinstance(view, FeatureView):
         online = OnlineFeatures(view)
         say(f"{view.name}: taking up what recent decisions saw")
-        online.bootstrap(_state(view, known.version, files, objects_url, say))
+        online.bootstrap(_state(view, known.version, files, objects_url, say), as_of=known.version.as_of)
         return _Part(known, view.entities, lambda at, of: online.get(at=at, **of))
     say(f"{view.name}: reading the newest rows")
     rows = _newest_rows(view, known, files, say)

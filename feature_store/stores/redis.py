@@ -207,9 +207,10 @@ class _RedisEvents(_State):
         """Return how many events are remembered."""
         return int(self._store.call("HLEN", f"{self._prefix}event"))
 
-    def write(self, events: Sequence[Event], labels: Sequence[LabelOf]) -> None:
+    def write(self, events: Sequence[Event], labels: Sequence[LabelOf], *, as_of: int | None = None) -> None:
         """Take up events and labels by one script."""
         instants = [event.available_at for event in events] + [said.label.known_from for said in labels]
+        instants += [] if as_of is None else [as_of]
         if not instants:
             return
         arguments: list[str | bytes | int] = [

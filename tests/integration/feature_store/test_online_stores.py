@@ -178,6 +178,46 @@ def test_decision_further_back_than_what_is_kept_is_refused(online_store: Online
         online.get(at=at(99.9) - DISORDER, customer_id="c", terminal_id="t")
 
 
+def test_late_event_further_back_than_what_is_kept_is_refused_as_a_decision_is(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    for day in range(60):
+        online.observe(payment(day, 24 * day))
+    newest = 24 * 59
+    assert online.vector(payment("late", newest - 24))["customer_count_7d"] == 8.0
+    with pytest.raises(NoLongerKept, match="card_spending"):
+        online.vector(payment("late", newest - 24.1))
+    assert online.vector(payment("late", newest - 240, known=240))["customer_count_7d"] == 7.0
+
+
+def test_bootstrapped_state_refuses_what_lies_before_the_moment_that_it_was_made_for(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    days = range(40)
+    payments = pl.DataFrame(
+        [payment(day, 24 * day) for day in days], schema_overrides={"event_time": INSTANT, "available_at": INSTANT}
+    )
+    labels = pl.DataFrame(
+        [label(day, 24 * day) for day in days], schema_overrides={"event_time": INSTANT, "available_at": INSTANT}
+    )
+    as_of = at(24 * 60)
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    online.bootstrap(recent_events(CARD_SPENDING, payments, labels, as_of), as_of=as_of)
+    for hours in (24 * 40, 24 * 59 - 0.1):
+        with pytest.raises(NoLongerKept, match="card_spending"):
+            online.get(at=at(hours), customer_id="c", terminal_id="t")
+        with pytest.raises(NoLongerKept, match="card_spending"):
+            online.vector(payment("new", hours))
+    asked = pl.DataFrame(
+        [{"customer_id": "c", "terminal_id": "t", "at": at(24 * 59)}], schema_overrides={"at": INSTANT}
+    )
+    (offline,) = decide(CARD_SPENDING, payments, labels, asked).to_dicts()
+    assert online.get(at=at(24 * 59), customer_id="c", terminal_id="t") == offline
+    with pytest.raises(SourceInvalid, match="as_of"):
+        online.bootstrap(payments.clear(), as_of=as_of.replace(tzinfo=None))
+
+
 def test_what_can_no_longer_matter_is_forgotten(online_store: OnlineStore, name: StateName) -> None:
     store = online_store.events(CARD_SPENDING, name)
     begin, lasts = instant_of(START, ""), kept(CARD_SPENDING)
@@ -209,7 +249,7 @@ def test_bootstrapped_state_answers_as_the_offline_executor_and_says_how_far_it_
     online = OnlineFeatures(CARD_SPENDING, store)
     state = recent_events(CARD_SPENDING, payments, labels, as_of)
     told: list[tuple[int, int]] = []
-    online.bootstrap(state, progress=lambda done, of: told.append((done, of)))
+    online.bootstrap(state, as_of=as_of, progress=lambda done, of: told.append((done, of)))
     assert told == [(min(done, count), count) for done in range(store.at_once, count + store.at_once, store.at_once)]
     decisions = pl.DataFrame(
         [{"customer_id": f"c{n}", "terminal_id": f"t{n}", "at": as_of + timedelta(days=n)} for n in range(30)],
