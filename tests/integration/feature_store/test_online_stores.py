@@ -325,6 +325,18 @@ def test_rows_that_are_not_the_views_are_refused_by_their_column(
         rows.write(wrong)
 
 
+@pytest.mark.parametrize("value", [7, True, 7.0, b"7"])
+def test_key_of_another_type_than_the_contracts_is_refused_and_not_taken_for_an_unknown_one(
+    rows: OnlineRows, value: Any
+) -> None:
+    rows.write(closes(("7", 0, 1, 2.0)))
+    assert rows.get(at=at(2), entity_id="7")["close"] == 2.0
+    with pytest.raises(SourceInvalid, match=r"entity_id is .*it must be text or None"):
+        rows.get(at=at(2), entity_id=value)
+    with pytest.raises(SourceInvalid, match="entity_id is Int64"):
+        rows.write(closes(("7", 0, 1, 2.0)).cast({"entity_id": pl.Int64}))
+
+
 def test_row_is_looked_up_by_the_whole_key_and_nothing_else(rows: OnlineRows) -> None:
     with pytest.raises(SourceInvalid, match="entity_id"):
         rows.get(at=at(0), symbol="a")
