@@ -36,7 +36,8 @@ class OnlineFeatures:
 
     What can still matter is remembered: an event is forgotten, and with it its id, once it is older than the view's
     horizon and :data:`DISORDER`. So a repeat of an event is recognised for as long as the event could count, and events
-    and labels may come late, twice, restated and in any order within that time.
+    and labels may come late, twice, restated and in any order within that time. A forgotten id that comes again with a
+    later ``event_time`` is a new event here, and still the old one offline.
 
     Args:
         view: The declaration.

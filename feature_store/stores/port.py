@@ -66,6 +66,10 @@ class EventStore(Protocol):
     An event is forgotten, and with it its id, once ``event_time`` plus :func:`kept` lies no later than the newest
     instant; labels whose event has not come are, once both their instants are as old.
 
+    So a repeat is told from a new event only as long as its id is remembered. One that comes after that with the same
+    ``event_time`` is as old and counts in no window; one with a *later* ``event_time`` is taken for a new event and
+    counts once more, where the offline store, which never forgets an id, lets the first to arrive stand.
+
     Attributes:
         at_once: How many things a bulk write should give together: fewer cost more, more keep others waiting.
     """

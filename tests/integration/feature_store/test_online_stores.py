@@ -232,6 +232,27 @@ def test_what_can_no_longer_matter_is_forgotten(online_store: OnlineStore, name:
     assert found.early == ()
 
 
+def test_id_that_was_forgotten_and_is_used_again_is_a_new_event_online_and_the_first_one_offline(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    lasts = kept(CARD_SPENDING) / 3_600_000_000  # hours
+    history = [payment(1, 0), payment(2, lasts + 1), payment(1, lasts + 2)]
+    for each in history:
+        online.observe(each)
+    assert len(online) == 2
+    asked = {"customer_id": "c", "terminal_id": "t", "at": at(lasts + 3)}
+    instants = {"event_time": INSTANT, "available_at": INSTANT}
+    labels = pl.DataFrame([label(2, 0)], schema_overrides=instants).clear()
+    (offline,) = decide(
+        CARD_SPENDING,
+        pl.DataFrame(history, schema_overrides=instants),
+        labels,
+        pl.DataFrame([asked], schema_overrides={"at": INSTANT}),
+    ).to_dicts()
+    assert (online.get(**asked)["customer_count_1d"], offline["customer_count_1d"]) == (2.0, 1.0)
+
+
 def test_bootstrapped_state_answers_as_the_offline_executor_and_says_how_far_it_is(
     online_store: OnlineStore, name: StateName
 ) -> None:
