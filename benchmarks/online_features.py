@@ -61,6 +61,7 @@ class World:
     """The state that a store begins with, and the payments that follow."""
 
     state: pl.DataFrame
+    as_of: datetime
     live: list[dict[str, Any]]
 
 
@@ -87,7 +88,7 @@ def world(customers: int, terminals: int, reads: int) -> World:
     )
     as_of = START + timedelta(days=STATE_DAYS)
     live = payments.filter(pl.col("available_at") > as_of).head(2 * reads + WARM_UP)
-    return World(recent_events(CARD_SPENDING, payments, labels, as_of), live.to_dicts())
+    return World(recent_events(CARD_SPENDING, payments, labels, as_of), as_of, live.to_dicts())
 
 
 def _micros(instant: datetime) -> int:
@@ -98,7 +99,7 @@ def measured(name: str, store: OnlineStore, world: World, reads: int) -> tuple[d
     """Return a store's figures, and some of the vectors that it answered."""
     online = OnlineFeatures(CARD_SPENDING, store.events(CARD_SPENDING, StateName("benchmark")))
     began = time.perf_counter()
-    online.bootstrap(world.state, progress=_said(name))
+    online.bootstrap(world.state, as_of=world.as_of, progress=_said(name))
     figures = {"bootstrap_s": time.perf_counter() - began}
     gc.collect()
     gc.freeze()  # as the scoring job does: a full collection stops every answer

@@ -5,7 +5,7 @@ tables by looking up the newest row (:class:`OnlineRows`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -21,6 +21,9 @@ from feature_store.view import FeatureView
 
 __all__ = ["DISORDER", "OnlineFeatures", "OnlineRows", "recent_events"]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DISORDER = microseconds(DISORDER)
+
 Progress = Callable[[int, int], None]
 """Called with how many of how many rows were taken up."""
 
@@ -33,7 +36,8 @@ class OnlineFeatures:
 
     What can still matter is remembered: an event is forgotten, and with it its id, once it is older than the view's
     horizon and :data:`DISORDER`. So a repeat of an event is recognised for as long as the event could count, and events
-    and labels may come late, twice, restated and in any order within that time.
+    and labels may come late, twice, restated and in any order within that time. A forgotten id that comes again with a
+    later ``event_time`` is a new event here, and still the old one offline.
 
     Args:
         view: The declaration.
@@ -49,13 +53,20 @@ class OnlineFeatures:
         """Return how many events are remembered."""
         return len(self._store)
 
-    def bootstrap(self, state: pl.DataFrame, *, progress: Progress | None = None) -> None:
+    def bootstrap(self, state: pl.DataFrame, *, as_of: datetime, progress: Progress | None = None) -> None:
         """Take up the events and labels of a state that :func:`recent_events` made, beside what is known already.
 
         Args:
             state: The state.
+            as_of: The moment that it was made for, timezone-aware. What only decisions more than :data:`DISORDER`
+                before it could see is no part of the state, and they are refused from now on.
             progress: Told how many of its rows were taken up.
+
+        Raises:
+            SourceInvalid: ``as_of`` has no time zone.
         """
+        # First, so that a state that was taken up in part refuses what it lacks as well.
+        self._store.write([], [], as_of=instant_of(as_of, f"{self._view.name}: as_of"))
         done = 0
         for rows in state.iter_slices(self._store.at_once):
             self._store.write(*_events_and_labels(self._view, rows))
@@ -73,9 +84,11 @@ class OnlineFeatures:
 
         Raises:
             SourceInvalid: A column that the view reads is absent, null or of another type.
+            NoLongerKept: Its ``available_at`` lies more than :data:`DISORDER` before the newest that the state knows.
         """
         subject = self._definition.event(event)
         held = self._store.read(subject.entities, subject.id)
+        self._check_kept(subject.available_at, held.newest)
         known = held.known
         seen = [_arrived_by(subject, events) for events in held.events]
         if known is None or not known.arrived_by(subject):
@@ -100,11 +113,7 @@ class OnlineFeatures:
         """
         decided_at = instant_of(at, f"{self._view.name}: at")
         held = self._store.read(self._named(entities), None)
-        if held.newest is not None and decided_at < held.newest - microseconds(DISORDER):
-            raise NoLongerKept(
-                f"{self._view.name}: {at} lies more than {DISORDER} before the newest that is known online; what was "
-                "known then is no longer kept: compute it from the offline store"
-            )
+        self._check_kept(decided_at, held.newest)
         seen = [[event for event in events if event.available_at <= decided_at] for events in held.events]
         return self._definition.vector(seen, decided_at, None)
 
@@ -123,6 +132,14 @@ class OnlineFeatures:
             SourceInvalid: A column that the view reads is absent, null or of another type.
         """
         self._store.write([], [self._definition.label(label)])
+
+    def _check_kept(self, decided_at: int, newest: int | None) -> None:
+        if newest is not None and decided_at < newest - _DISORDER:
+            at = _EPOCH + timedelta(microseconds=decided_at)
+            raise NoLongerKept(
+                f"{self._view.name}: {at} lies more than {DISORDER} before the newest that is known online; what was "
+                "known then is no longer kept: compute it from the offline store"
+            )
 
     def _named(self, entities: Mapping[str, str | None]) -> list[str | None]:
         if set(entities) != set(self._view.entities):

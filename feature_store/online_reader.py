@@ -14,6 +14,7 @@ from feature_store.display import html_table, text_table
 from feature_store.errors import NoLongerKept, SourceInvalid
 from feature_store.names import hint
 from feature_store.online import OnlineFeatures, OnlineRows
+from feature_store.online_rows import checked_key
 from feature_store.point_in_time import FeatureSource, point_in_time_join
 from feature_store.state import DISORDER, recent_events
 from feature_store.table_view import TableView
@@ -134,7 +135,8 @@ class OnlineReader:
                 no past.
 
         Raises:
-            SourceInvalid: An entity is missing or unknown to the views, or the instant has no time zone.
+            SourceInvalid: An entity is missing, unknown to the views or of another type, or the instant has no time
+                zone.
             NoLongerKept: The instant is earlier than what a version is as of; ``training_set`` answers the past.
         """
         self._check(at, entities)
@@ -168,7 +170,7 @@ def _part(known: KnownFeatures, files: VersionFiles, objects_url: str | None, sa
     if isinstance(view, FeatureView):
         online = OnlineFeatures(view)
         say(f"{view.name}: taking up what recent decisions saw")
-        online.bootstrap(_state(view, known.version, files, objects_url, say))
+        online.bootstrap(_state(view, known.version, files, objects_url, say), as_of=known.version.as_of)
         return _Part(known, view.entities, lambda at, of: online.get(at=at, **of))
     say(f"{view.name}: reading the newest rows")
     rows = _newest_rows(view, known, files, say)
@@ -209,8 +211,10 @@ def _looked_up(view: TableView, features: tuple[str, ...], rows: pl.DataFrame) -
     """Return how an open view answers: its features are named by the data, and so no store has a place for them."""
     source = FeatureSource(view.name, rows, view.looked_up_by, features, view.ttl)
     keys = {name: rows.schema[name] for name in view.looked_up_by}
+    types = {name: (kind,) for name, kind in keys.items()}
 
     def answer(at: datetime, of: Mapping[str, Any]) -> Mapping[str, Any]:
+        checked_key(view, types, of)
         decision = pl.DataFrame(
             {**{name: [of[name]] for name in keys}, "decided at": [at]}, {**keys, "decided at": INSTANT}
         )

@@ -1,7 +1,8 @@
 """The online executor of a view over tables: the newest row of each key, as the offline join finds it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -12,9 +13,12 @@ from feature_store.state import DISORDER
 from feature_store.stores.in_process import InProcessRows
 from feature_store.stores.port import Key, RowStore, StoredRow
 from feature_store.table_view import TableView
+from ledgerline.core.frames import POLARS_TYPES
 
 _INSTANT = pl.Datetime("us", "UTC")
-_KEY_TYPES = (pl.String, pl.Int64)
+_KEY_TYPES: tuple[pl.DataType, ...] = (pl.String(), pl.Int64())
+_IN_WORDS = {pl.String(): "text", pl.Int64(): "a whole number of 64 bits"}
+_WHOLE = range(-(2**63), 2**63)
 
 
 class OnlineRows:
@@ -37,6 +41,7 @@ class OnlineRows:
         self._view = view
         self._store: RowStore = InProcessRows(view) if store is None else store
         self._ttl = None if view.ttl is None else microseconds(view.ttl)
+        self._key_types = _declared_key_types(view)
 
     def write(self, rows: pl.DataFrame, *, progress: Callable[[int, int], None] | None = None) -> None:
         """Take up computed rows, a whole history or a few; what is there already, or is older, changes nothing.
@@ -79,7 +84,7 @@ class OnlineRows:
         """
         decided_at = instant_of(at, f"{self._view.name}: at")
         nothing = dict.fromkeys(self._view.feature_names)
-        wanted = self._wanted(key)
+        wanted = checked_key(self._view, self._key_types, key)
         if wanted is None:
             return nothing
         row, newest = self._store.read(wanted)
@@ -98,24 +103,6 @@ class OnlineRows:
             f"{self._view.name}: {at} cannot be answered online, for {why}: compute it from the offline store"
         )
 
-    def _wanted(self, key: dict[str, str | int | None]) -> Key | None:
-        by = self._view.looked_up_by
-        if set(key) != set(by):
-            raise SourceInvalid(
-                f"{self._view.name} is looked up by {', '.join(by)}; given: {', '.join(key) or 'nothing'}"
-            )
-        wanted = []
-        for column in by:
-            value = key[column]
-            if value is None:
-                return None
-            if isinstance(value, bool) or not isinstance(value, (str, int)):
-                raise SourceInvalid(
-                    f"{self._view.name}: {column} is {value!r}; it must be text, a whole number or None"
-                )
-            wanted.append(value)
-        return tuple(wanted)
-
     def _check(self, rows: pl.DataFrame) -> None:
         view = self._view
         instants = ("event_time", "available_at")
@@ -123,14 +110,47 @@ class OnlineRows:
             found = rows.schema.get(column)
             if found is None:
                 raise SourceInvalid(f"{view.name}: rows lack the column {column}; they have {', '.join(rows.columns)}")
-            allowed = (
-                (_INSTANT,) if column in instants else (pl.Float64,) if column in view.feature_names else _KEY_TYPES
-            )
+            allowed = (_INSTANT,) if column in instants else self._key_types.get(column, (pl.Float64(),))
             if found not in allowed:
                 raise SourceInvalid(f"{view.name}.{column} is {found}; it must be {' or '.join(map(str, allowed))}")
         for column in (*view.looked_up_by, *instants):
             if nulls := rows[column].null_count():
                 raise SourceInvalid(f"{view.name}.{column} is null in {nulls} rows; a row has a key and its instants")
+
+
+def checked_key(view: TableView, types: Mapping[str, Sequence[pl.DataType]], key: Mapping[str, Any]) -> Key | None:
+    """Return what a row of a view is looked up by, in order; None where a part of it is None.
+
+    Args:
+        view: The view.
+        types: What each part may be: String, Int64 or either.
+        key: The parts by name.
+
+    Raises:
+        SourceInvalid: A part is missing, unknown to the view or of another type.
+    """
+    by = view.looked_up_by
+    if set(key) != set(by):
+        raise SourceInvalid(f"{view.name} is looked up by {', '.join(by)}; given: {', '.join(key) or 'nothing'}")
+    for column in by:
+        value = key[column]
+        if value is not None and not any(_is_of(value, kind) for kind in types[column]):
+            allowed = ", ".join(_IN_WORDS[kind] for kind in types[column])
+            raise SourceInvalid(f"{view.name}: {column} is {value!r}; it must be {allowed} or None")
+    wanted = tuple(key[column] for column in by)
+    return None if None in wanted else wanted
+
+
+def _declared_key_types(view: TableView) -> dict[str, tuple[pl.DataType, ...]]:
+    """Return what each part of a key is in the primary's contract; either type where only the computation makes it."""
+    declared = {column.name: POLARS_TYPES[column.type] for column in view.primary.columns}
+    return {name: (declared[name],) if declared.get(name) in _KEY_TYPES else _KEY_TYPES for name in view.looked_up_by}
+
+
+def _is_of(value: object, kind: pl.DataType) -> bool:
+    if kind == pl.String:
+        return isinstance(value, str)
+    return isinstance(value, int) and not isinstance(value, bool) and value in _WHOLE
 
 
 def _rows(view: TableView, rows: pl.DataFrame) -> Iterator[StoredRow]:

@@ -71,9 +71,11 @@ class InProcessEvents:
         """Return how many events are remembered."""
         return len(self._known)
 
-    def write(self, events: Sequence[Event], labels: Sequence[LabelOf]) -> None:
+    def write(self, events: Sequence[Event], labels: Sequence[LabelOf], *, as_of: int | None = None) -> None:
         """Take up events and labels."""
         with self._lock:
+            if as_of is not None:
+                self._advance(as_of)
             for event in events:
                 self._remember(event)
                 self._advance(event.available_at)

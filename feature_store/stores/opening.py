@@ -46,7 +46,11 @@ def _redis(url: str, password: str | None) -> OnlineStore:
             "LEDGERLINE_ONLINE_STORE_PASSWORD and leave it out of LEDGERLINE_ONLINE_STORE_URL"
         )
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or parts.query or parts.fragment:
-        raise StoreUrlInvalid(f"no online store is at {url!r}; the address may be {_KNOWN}")
+        # Nothing else of the address is repeated: a password may hide in any part of it.
+        raise StoreUrlInvalid(
+            f"no online store is at {parts.scheme}://{parts.hostname or ''}, or its address says more than these do; "
+            f"it may be {_KNOWN}"
+        )
     from feature_store.stores.redis import RedisStore  # only whoever asks for an engine loads it
 
     return RedisStore(parts.hostname, port, database, password=password, tls=parts.scheme == "rediss")

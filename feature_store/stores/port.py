@@ -50,7 +50,8 @@ class Seen(NamedTuple):
             among them. They need not say their entities, nor their labels where no feature of the entity reads any.
         known: The event of the id that was asked about, as it first arrived.
         early: What labels said about that id while no event had it, ascending.
-        newest: The newest instant from which anything here was known, microseconds since 1970; None before anything.
+        newest: The newest instant from which anything here was known, or the ``as_of`` of a write if that is later,
+            microseconds since 1970; None before anything.
     """
 
     events: tuple[Sequence[Event], ...]
@@ -65,17 +66,27 @@ class EventStore(Protocol):
     An event is forgotten, and with it its id, once ``event_time`` plus :func:`kept` lies no later than the newest
     instant; labels whose event has not come are, once both their instants are as old.
 
+    So a repeat is told from a new event only as long as its id is remembered. One that comes after that with the same
+    ``event_time`` is as old and counts in no window; one with a *later* ``event_time`` is taken for a new event and
+    counts once more, where the offline store, which never forgets an id, lets the first to arrive stand.
+
     Attributes:
         at_once: How many things a bulk write should give together: fewer cost more, more keep others waiting.
     """
 
     at_once: int
 
-    def write(self, events: Sequence[Event], labels: Sequence[LabelOf]) -> None:
+    def write(self, events: Sequence[Event], labels: Sequence[LabelOf], *, as_of: int | None = None) -> None:
         """Take up events, with whatever labels they carry, and labels, whose events may come later.
 
         Of several events with one id the first to arrive stays (``available_at``; at one instant the first written),
         with the labels of all. What is there already changes nothing. Either everything is taken up or nothing.
+
+        Args:
+            events: The events.
+            labels: The labels.
+            as_of: The newest instant is no earlier than this, microseconds since 1970: whoever wrote had looked at what
+                was known until then, and what lies too far before it was left out.
 
         Raises:
             StoreUnavailable: The engine does not answer; nothing is half written.

@@ -207,9 +207,10 @@ class _RedisEvents(_State):
         """Return how many events are remembered."""
         return int(self._store.call("HLEN", f"{self._prefix}event"))
 
-    def write(self, events: Sequence[Event], labels: Sequence[LabelOf]) -> None:
+    def write(self, events: Sequence[Event], labels: Sequence[LabelOf], *, as_of: int | None = None) -> None:
         """Take up events and labels by one script."""
         instants = [event.available_at for event in events] + [said.label.known_from for said in labels]
+        instants += [] if as_of is None else [as_of]
         if not instants:
             return
         arguments: list[str | bytes | int] = [
@@ -236,7 +237,8 @@ class _RedisEvents(_State):
         fields = [
             "" if entity is None else place + entity for place, entity in zip(self._places, entities, strict=True)
         ]
-        arguments: list[str | bytes | int] = ["" if event_id is None else event_id, self._codec.head, self._codec.width]
+        asked: list[str | bytes | int] = [0, ""] if event_id is None else [1, event_id]
+        arguments = [*asked, self._codec.head, self._codec.width]
         for field, reads_labels in zip(fields, self._codec.reads_labels, strict=True):
             arguments += (field, int(reads_labels))
         keys = (*self._keys, *(self._prefix + field for field in fields))

@@ -34,13 +34,14 @@ end
 READ_EVENTS = (
     _EVENTS_WHOLE
     + """
--- ARGV: id or '', bytes of a record before its labels, bytes of a label; then for each entity its field of count, or ''
--- for none, and 1 where its labels are wanted; KEYS[6..]: the entities' hashes.
-local id, head, width = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- ARGV: 1 where an event is asked about, its id (any text, '' too), bytes of a record before its labels, bytes of a
+-- label; then for each entity its field of count, or '' for none, and 1 where its labels are wanted; KEYS[6..]: the
+-- entities' hashes.
+local asked, id, head, width = ARGV[1] == '1', ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local answer = {now or '', '', ''}
-for at = 4, #ARGV, 2 do
+for at = 5, #ARGV, 2 do
   local field, wanted = ARGV[at], ARGV[at + 1] == '1'
-  local held = field == '' and {} or redis.call('HGETALL', KEYS[4 + at / 2])
+  local held = field == '' and {} or redis.call('HGETALL', KEYS[(at + 7) / 2])
   if #held / 2 ~= tonumber(field ~= '' and redis.call('HGET', count, field) or 0) then
     return redis.error_reply('LOST events of an entity are missing')
   end
@@ -59,7 +60,7 @@ for at = 4, #ARGV, 2 do
   answer[#answer + 1] = table.concat(counts)
   answer[#answer + 1] = table.concat(labels)
 end
-if id ~= '' then
+if asked then
   local held = redis.call('HGET', event, id)
   if held then
     answer[2] = redis.call('HGET', cmsgpack.unpack(held)[2], id)

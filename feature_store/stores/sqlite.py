@@ -191,9 +191,10 @@ class _SqliteEvents(_State):
             (count,) = connection.execute("SELECT count(*) FROM event WHERE state = ?", (self._number,)).fetchone()
         return int(count)
 
-    def write(self, events: Sequence[Event], labels: Sequence[LabelOf]) -> None:
+    def write(self, events: Sequence[Event], labels: Sequence[LabelOf], *, as_of: int | None = None) -> None:
         """Take up events and labels in one transaction."""
         instants = [event.available_at for event in events] + [said.label.known_from for said in labels]
+        instants += [] if as_of is None else [as_of]
         if not instants:
             return
         with self._store.transaction("IMMEDIATE") as connection:

@@ -148,9 +148,10 @@ def first_features(
     if not isinstance(view, FeatureView):
         raise BundleRefused(RefusalReason.FEATURES_DIFFER, f"{view.name} is no view over payments")
     _require_same_features(view, manifest["fingerprint"])
+    as_of = parse_instant(manifest["as_of"])
     with ledger.objects.local(manifest["online_state"]) as path:
-        features = LiveFeatures(view, pl.read_parquet(path), store(view) if store else None)
-    return features, parse_instant(manifest["as_of"]) - view.horizon - timedelta(days=1)
+        features = LiveFeatures(view, pl.read_parquet(path), store(view) if store else None, as_of=as_of)
+    return features, as_of - view.horizon - timedelta(days=1)
 
 
 def _online_store(ledger: Ledger) -> OnlineStore:

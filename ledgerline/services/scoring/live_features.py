@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from feature_store.definition import FeatureValue
-from feature_store.errors import StateLost
+from feature_store.errors import NoLongerKept, StateLost
 from feature_store.online import DISORDER, OnlineFeatures
 from feature_store.stores import EventStore
 from feature_store.view import FeatureView
@@ -37,19 +37,23 @@ class LiveFeatures:
         view: The view.
         state: The feature version's recent events, from :func:`feature_store.online.recent_events`.
         store: An empty store that remembers; None for this process's memory.
+        as_of: The moment that the state was made for, timezone-aware.
 
     Attributes:
-        newest: ``event_time`` of the newest payment known, UTC; None before any.
+        newest: Until when payments are known, UTC: ``as_of``, or the ``event_time`` of a newer payment; None while
+            none is known at all.
         lost: Whether the store was found to have lost what it was given: nothing can be answered any more.
     """
 
-    def __init__(self, view: FeatureView, state: pl.DataFrame, store: EventStore | None = None) -> None:
+    def __init__(
+        self, view: FeatureView, state: pl.DataFrame, store: EventStore | None = None, *, as_of: datetime
+    ) -> None:
         self._view = view
         self._online = OnlineFeatures(view, store)
-        self._online.bootstrap(state, progress=_say_progress)
+        self._online.bootstrap(state, as_of=as_of, progress=_say_progress)
         self.lost = False
-        newest = state["available_at"].max()
-        self.newest = newest if isinstance(newest, datetime) else None
+        self._as_of = as_of
+        self.newest = as_of if state["available_at"].count() else None
 
     def __len__(self) -> int:
         """Return how many events are remembered."""
@@ -67,9 +71,14 @@ class LiveFeatures:
             StateLost: The store lost what it was given.
         """
         row = _row(event)
-        self._check_span(row["event_time"])
+        self._check_some_history(row["event_time"])
         try:
             vector = self._online.vector(row)
+        except NoLongerKept as forgotten:
+            raise OutOfSpan(
+                f"{instant_text(row['event_time'])} is more than {DISORDER} before the newest that is known "
+                f"({instant_text(self.newest or self._as_of)}); what its windows need is no longer kept"
+            ) from forgotten
         except StateLost:
             self.lost = True
             raise
@@ -79,19 +88,12 @@ class LiveFeatures:
         """Remember a payment that was decided on."""
         row = _row(event)
         self._online.observe(row)
-        self.newest = max(self.newest or row["event_time"], row["event_time"])
+        self.newest = max(self.newest or self._as_of, row["event_time"])
 
-    def _check_span(self, event_time: datetime) -> None:
-        if self.newest is None:
-            return
-        if event_time < self.newest - DISORDER:
+    def _check_some_history(self, event_time: datetime) -> None:
+        if self.newest is not None and event_time > self.newest + self._view.horizon:
             raise OutOfSpan(
-                f"{instant_text(event_time)} is more than {DISORDER} before the newest payment known "
-                f"({instant_text(self.newest)}); what its windows need is no longer kept"
-            )
-        if event_time > self.newest + self._view.horizon:
-            raise OutOfSpan(
-                f"{instant_text(event_time)} is more than {self._view.horizon} after the newest payment known "
+                f"{instant_text(event_time)} is more than {self._view.horizon} after the newest that is known "
                 f"({instant_text(self.newest)}); no history would count; deploy a model with newer features"
             )
 

@@ -112,6 +112,21 @@ def test_whole_numbers_of_any_size_and_any_text_come_back_as_they_were(
     assert (known.known.values, known.known.labels, known.events) == ((LEAST,), (Label(8, (LEAST,)),), ([], []))
 
 
+def test_event_whose_id_is_the_empty_text_counts_once_however_often_it_comes(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    online.observe_label(label("", 2))
+    fresh = online.vector(payment("", 0, known=3))
+    for _ in range(2):
+        online.observe(payment("", 0, known=3))
+    assert len(online) == 1
+    assert online.vector(payment("", 0, known=3)) == fresh
+    assert fresh["customer_count_1d"] == 1.0
+    later = online.vector(payment(1, 7 * 24 + 1))
+    assert (later["customer_count_30d"], later["terminal_risk_30d"]) == (2.0, 1.0)
+
+
 def test_number_beyond_64_bits_is_refused_by_its_column(online_store: OnlineStore, name: StateName) -> None:
     online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
     with pytest.raises(SourceInvalid, match=r"amount_minor.*64 bits"):
@@ -163,6 +178,46 @@ def test_decision_further_back_than_what_is_kept_is_refused(online_store: Online
         online.get(at=at(99.9) - DISORDER, customer_id="c", terminal_id="t")
 
 
+def test_late_event_further_back_than_what_is_kept_is_refused_as_a_decision_is(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    for day in range(60):
+        online.observe(payment(day, 24 * day))
+    newest = 24 * 59
+    assert online.vector(payment("late", newest - 24))["customer_count_7d"] == 8.0
+    with pytest.raises(NoLongerKept, match="card_spending"):
+        online.vector(payment("late", newest - 24.1))
+    assert online.vector(payment("late", newest - 240, known=240))["customer_count_7d"] == 7.0
+
+
+def test_bootstrapped_state_refuses_what_lies_before_the_moment_that_it_was_made_for(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    days = range(40)
+    payments = pl.DataFrame(
+        [payment(day, 24 * day) for day in days], schema_overrides={"event_time": INSTANT, "available_at": INSTANT}
+    )
+    labels = pl.DataFrame(
+        [label(day, 24 * day) for day in days], schema_overrides={"event_time": INSTANT, "available_at": INSTANT}
+    )
+    as_of = at(24 * 60)
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    online.bootstrap(recent_events(CARD_SPENDING, payments, labels, as_of), as_of=as_of)
+    for hours in (24 * 40, 24 * 59 - 0.1):
+        with pytest.raises(NoLongerKept, match="card_spending"):
+            online.get(at=at(hours), customer_id="c", terminal_id="t")
+        with pytest.raises(NoLongerKept, match="card_spending"):
+            online.vector(payment("new", hours))
+    asked = pl.DataFrame(
+        [{"customer_id": "c", "terminal_id": "t", "at": at(24 * 59)}], schema_overrides={"at": INSTANT}
+    )
+    (offline,) = decide(CARD_SPENDING, payments, labels, asked).to_dicts()
+    assert online.get(at=at(24 * 59), customer_id="c", terminal_id="t") == offline
+    with pytest.raises(SourceInvalid, match="as_of"):
+        online.bootstrap(payments.clear(), as_of=as_of.replace(tzinfo=None))
+
+
 def test_what_can_no_longer_matter_is_forgotten(online_store: OnlineStore, name: StateName) -> None:
     store = online_store.events(CARD_SPENDING, name)
     begin, lasts = instant_of(START, ""), kept(CARD_SPENDING)
@@ -175,6 +230,27 @@ def test_what_can_no_longer_matter_is_forgotten(online_store: OnlineStore, name:
     found = store.read(("c0", "t"), "nobody's")
     assert [[event.id for event in events] for events in found.events] == [["new"], ["new"]]
     assert found.early == ()
+
+
+def test_id_that_was_forgotten_and_is_used_again_is_a_new_event_online_and_the_first_one_offline(
+    online_store: OnlineStore, name: StateName
+) -> None:
+    online = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
+    lasts = kept(CARD_SPENDING) / 3_600_000_000  # hours
+    history = [payment(1, 0), payment(2, lasts + 1), payment(1, lasts + 2)]
+    for each in history:
+        online.observe(each)
+    assert len(online) == 2
+    asked = {"customer_id": "c", "terminal_id": "t", "at": at(lasts + 3)}
+    instants = {"event_time": INSTANT, "available_at": INSTANT}
+    labels = pl.DataFrame([label(2, 0)], schema_overrides=instants).clear()
+    (offline,) = decide(
+        CARD_SPENDING,
+        pl.DataFrame(history, schema_overrides=instants),
+        labels,
+        pl.DataFrame([asked], schema_overrides={"at": INSTANT}),
+    ).to_dicts()
+    assert (online.get(**asked)["customer_count_1d"], offline["customer_count_1d"]) == (2.0, 1.0)
 
 
 def test_bootstrapped_state_answers_as_the_offline_executor_and_says_how_far_it_is(
@@ -194,7 +270,7 @@ def test_bootstrapped_state_answers_as_the_offline_executor_and_says_how_far_it_
     online = OnlineFeatures(CARD_SPENDING, store)
     state = recent_events(CARD_SPENDING, payments, labels, as_of)
     told: list[tuple[int, int]] = []
-    online.bootstrap(state, progress=lambda done, of: told.append((done, of)))
+    online.bootstrap(state, as_of=as_of, progress=lambda done, of: told.append((done, of)))
     assert told == [(min(done, count), count) for done in range(store.at_once, count + store.at_once, store.at_once)]
     decisions = pl.DataFrame(
         [{"customer_id": f"c{n}", "terminal_id": f"t{n}", "at": as_of + timedelta(days=n)} for n in range(30)],
@@ -268,6 +344,18 @@ def test_rows_that_are_not_the_views_are_refused_by_their_column(
 ) -> None:
     with pytest.raises(SourceInvalid, match=named):
         rows.write(wrong)
+
+
+@pytest.mark.parametrize("value", [7, True, 7.0, b"7"])
+def test_key_of_another_type_than_the_contracts_is_refused_and_not_taken_for_an_unknown_one(
+    rows: OnlineRows, value: Any
+) -> None:
+    rows.write(closes(("7", 0, 1, 2.0)))
+    assert rows.get(at=at(2), entity_id="7")["close"] == 2.0
+    with pytest.raises(SourceInvalid, match=r"entity_id is .*it must be text or None"):
+        rows.get(at=at(2), entity_id=value)
+    with pytest.raises(SourceInvalid, match="entity_id is Int64"):
+        rows.write(closes(("7", 0, 1, 2.0)).cast({"entity_id": pl.Int64}))
 
 
 def test_row_is_looked_up_by_the_whole_key_and_nothing_else(rows: OnlineRows) -> None:

@@ -311,6 +311,18 @@ def test_online_and_training_set_agree_about_views_over_tables(store, installati
         assert all(value is None for value in answer.values()) == (days == 10)
 
 
+@pytest.mark.parametrize(
+    ("names", "key"), [("credit", "application_id"), ("price", "symbol"), ("fraud", "terminal_id")]
+)
+def test_online_refuses_a_key_of_another_type(store, names, key):
+    online = store.online(names)
+    known = dict.fromkeys(online.entities, "1")
+
+    online.get(at=online.versions[0].as_of, **known)
+    with pytest.raises(SourceInvalid, match=f"{key} is 1; it must be text or None"):
+        online.get(at=online.versions[0].as_of, **known | {key: 1})
+
+
 def test_online_answers_no_decision_before_the_version_and_says_who_does(store):
     online = store.online("fraud")
     as_of = online.versions[0].as_of

@@ -260,7 +260,7 @@ def test_online_state_continues_where_the_version_ends(ledger, deliver, history,
     version = build(ledger, VIEW, as_of=midnights(40))
     online = OnlineFeatures(CARD_SPENDING)
     with ledger.objects.local(manifest_of(ledger, version)["online_state"]) as path:
-        online.bootstrap(pl.read_parquet(path))
+        online.bootstrap(pl.read_parquet(path), as_of=midnights(40))
     transactions, labels = history.transactions, history.labels
     expected = compute(CARD_SPENDING, transactions, labels).filter(pl.col("available_at") >= midnights(40))
 

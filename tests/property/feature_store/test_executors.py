@@ -204,7 +204,7 @@ def test_both_executors_and_the_definition_agree_to_the_last_bit(history):
 def test_executor_that_restarts_from_a_state_goes_on_to_the_last_bit(history, hours):
     as_of = START + timedelta(hours=hours)
     restarted = OnlineFeatures(VIEW)
-    restarted.bootstrap(recent_events(VIEW, *history.frames, as_of=as_of))
+    restarted.bootstrap(recent_events(VIEW, *history.frames, as_of=as_of), as_of=as_of)
 
     vectors = replay(restarted, history, after=as_of)
 

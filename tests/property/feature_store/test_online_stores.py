@@ -246,8 +246,8 @@ def test_store_that_starts_from_a_state_answers_as_the_offline_executor_does(
     as_of = START + hours(after)
     online = OnlineFeatures(view, online_store.events(view, next(NAMES)))
     state = recent_events(view, *history.frames, as_of=as_of)
-    online.bootstrap(state)
-    online.bootstrap(state)
+    online.bootstrap(state, as_of=as_of)
+    online.bootstrap(state, as_of=as_of)
     close(
         asked(online, decisions_after(as_of)[:4]),
         decide(view, *known(history, as_of), decisions_after(as_of)[:4]).to_dicts(),

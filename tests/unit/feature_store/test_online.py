@@ -94,7 +94,8 @@ def test_bootstrapped_executor_continues_as_if_it_had_seen_everything(view, fram
         seen.observe(event)
     for event in known:
         seen.observe_label(event)
-    restarted.bootstrap(recent_events(view, *frames(past, known), as_of=past[-1]["available_at"]))
+    as_of = past[-1]["available_at"]
+    restarted.bootstrap(recent_events(view, *frames(past, known), as_of=as_of), as_of=as_of)
     for executor in (seen, restarted):
         executor.observe(payment("not yet here", 4, known=8))
 

@@ -52,6 +52,16 @@ def test_login_in_an_address_is_refused_and_not_repeated(login: str) -> None:
     assert "sesame" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["redis://host/0?password=sesame", "redis://host/0#sesame", "rediss://host/0?sesame", "redis:sesame@host"],
+)
+def test_password_in_a_query_or_fragment_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(StoreUrlInvalid, match=address.split(":")[0]) as refused:
+        open_store(address)
+    assert "sesame" not in str(refused.value)
+
+
 def test_redis_that_is_not_there_is_named_without_the_password() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -15,7 +15,7 @@ from ledgerline.services.scoring.live_features import LiveFeatures, OutOfSpan
 
 @pytest.fixture
 def features(line: ModuleType) -> LiveFeatures:
-    return LiveFeatures(line.VIEW, recent_events(line.VIEW, *line.world(), line.AS_OF))
+    return LiveFeatures(line.VIEW, recent_events(line.VIEW, *line.world(), line.AS_OF), as_of=line.AS_OF)
 
 
 def at(line: ModuleType, **after: float) -> dict[str, Any]:
@@ -46,6 +46,32 @@ def test_a_payment_before_what_is_kept_is_refused(line: ModuleType, features: Li
         features.vector(at(line, days=-2))
 
 
+def test_a_payment_after_the_newest_but_long_before_the_version_is_refused_not_answered_from_half_a_history(
+    line: ModuleType,
+) -> None:
+    as_of = line.AS_OF + timedelta(days=20)
+    late = LiveFeatures(line.VIEW, recent_events(line.VIEW, *line.world(), as_of), as_of=as_of)
+    for days in (1, 18.9):
+        with pytest.raises(OutOfSpan, match="no longer kept"):
+            late.vector(at(line, days=days))
+    transactions, labels = line.world()
+    payment = at(line, days=19.1) | {"customer_id": "7", "terminal_id": "9"}
+    made = pl.col("event_time").str.to_datetime(time_unit="us", time_zone="UTC")
+    row = pl.DataFrame([payment]).with_columns(made).with_columns(available_at="event_time")
+    offline = compute(line.VIEW, pl.concat([transactions, row.select(transactions.columns)]), labels).tail(1)
+    assert late.vector(payment) == offline.select(line.VIEW.feature_names).row(0, named=True)
+    assert late.vector(payment)["customer_count_30d"] > 1
+
+
+def test_a_payment_long_before_a_version_without_any_recent_payment_is_refused(line: ModuleType) -> None:
+    as_of = line.AS_OF + timedelta(days=40)
+    empty = LiveFeatures(line.VIEW, recent_events(line.VIEW, *line.world(), as_of), as_of=as_of)
+    assert len(empty) == 0
+    with pytest.raises(OutOfSpan, match="no longer kept"):
+        empty.vector(at(line, days=1))
+    assert empty.vector(at(line, days=40))["customer_count_30d"] == 1.0
+
+
 def test_a_payment_that_no_known_event_could_count_for_is_refused(line: ModuleType, features: LiveFeatures) -> None:
     features.vector(at(line, days=36))
     with pytest.raises(OutOfSpan, match="no history"):
@@ -61,7 +87,7 @@ def test_the_span_moves_on_with_what_is_observed(line: ModuleType, features: Liv
 
 def test_without_any_history_every_instant_can_be_asked_about(line: ModuleType) -> None:
     transactions, labels = (frame.clear() for frame in line.world())
-    empty = LiveFeatures(line.VIEW, recent_events(line.VIEW, transactions, labels, line.AS_OF))
+    empty = LiveFeatures(line.VIEW, recent_events(line.VIEW, transactions, labels, line.AS_OF), as_of=line.AS_OF)
     assert empty.newest is None
     assert empty.vector(at(line, days=400))["customer_count_30d"] == 1.0
     empty.observe(at(line, days=400))
