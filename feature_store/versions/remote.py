@@ -6,6 +6,7 @@ our SHA-256 beside it.
 """
 
 import hashlib
+import posixpath
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -138,6 +139,22 @@ def md5_of(path: Path) -> str:
 def tracked_md5(dvc_file: bytes) -> str:
     """Return the MD5 that a ``.dvc`` file of one output holds."""
     return _tracked(dvc_file)[0]
+
+
+def tracked_outputs(dvc_file: bytes, name: str) -> dict[str, str]:
+    """Return the MD5 of everything that a ``.dvc`` file tracks by its path; that of a folder ends in ``.dir``.
+
+    Args:
+        dvc_file: The file's bytes.
+        name: Where it lies, below the workspace; the paths are below it too.
+    """
+    body = yaml.load(dvc_file, Loader=_YAML) or {}  # noqa: S506  (a safe loader)
+    folder = posixpath.join(posixpath.dirname(name), body.get("wdir") or "")
+    return {
+        posixpath.normpath(posixpath.join(folder, output["path"])): str(output["md5"])
+        for output in body.get("outs") or ()
+        if "md5" in output
+    }
 
 
 def _tracked(dvc_file: bytes) -> tuple[str, int | None]:
