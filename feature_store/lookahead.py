@@ -120,7 +120,7 @@ def with_future(
 def differences(
     view: FeatureView | TableView, past: pl.DataFrame, again: pl.DataFrame, cut: datetime, found: Found
 ) -> list[Leak]:
-    """Return a leak for every column in which two computations of the same rows are not identical to the last bit.
+    """Return a leak for every column, keys included, in which two computations of rows differ by as much as a bit.
 
     Args:
         view: Says which columns name a row.
@@ -132,7 +132,7 @@ def differences(
     names = past.select(view.row_name)
     if not names.equals(again.select(view.row_name)):
         return [_other_rows(view, names, again.select(view.row_name), cut, found)]
-    compared = [name for name in dict.fromkeys((*past.columns, *again.columns)) if name not in view.key_columns]
+    compared = [name for name in dict.fromkeys((*past.columns, *again.columns)) if name not in view.row_name]
     differs = {name: _differs(past, again, name) for name in compared}
     return [
         Leak(name, cut, int(mask.sum()), _named(names.filter(mask)), found)

@@ -155,13 +155,15 @@ class FeatureStore:
         """Return entity rows with features as they were known at each row's decision.
 
         Every row is there exactly once, in the order given; its features are null where nothing was known, and where
-        what was known is older than the view's TTL. How a row names what it is about:
+        what was known is older than the view's TTL (of an event by its id: was, when it came). How a row names
+        what it is about:
 
         - a view over tables: by its entities and an instant. Of the rows that were available by then, the newest.
         - a view over events: by its entities and an instant, and every window is computed as of then from the accepted
           rows that the version was built from (features of an event itself are null: there is none); or by the event's
-          id, and it is that event's sealed row, decided when the event came. If there is an instant beside the id,
-          events that came only after it have nulls.
+          id, and it is that event's sealed row, decided when the event came: so was its TTL applied, and the row does
+          not expire however much later the decision is. If there is an instant beside the id, events that came only
+          after it have nulls.
 
         Args:
             name: A feature set (``"fraud"``), a view, ``"view:feature"``, or a list of them.

@@ -75,7 +75,8 @@ class TableView:
         meaning: Whatever else decides a value, as JSON values, e.g. a lexicon's version.
         file_span: How long a time one file of computed features covers; it changes no value.
         probe: Returns small made-up tables, for some features of the view, on which everything shows that any of them
-            reads: :mod:`feature_store.columns` finds out by them. None where nobody asks.
+            reads: :mod:`feature_store.columns` finds out by them. None leaves versions that do not say
+            what they read.
         entities: Those of the key columns that a row is looked up by: a decision about them reads the newest row that
             was known. Empty takes all key columns but the instants.
         ttl: How old (decision less ``event_time``) a row may be to be read for a decision; beyond it every feature is

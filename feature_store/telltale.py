@@ -34,7 +34,7 @@ def telltales(rows: pl.DataFrame, features: Sequence[str], outcome: str) -> list
 
     Args:
         rows: Features and outcome, in arrival order; rows whose outcome is null are left out.
-        features: Columns of numbers, booleans, texts or lists of numbers.
+        features: Columns of numbers, booleans, texts, or sequences of numbers (lists or arrays).
         outcome: A boolean column.
     """
     known = rows.filter(pl.col(outcome).is_not_null())
@@ -74,10 +74,11 @@ def _rankings(
     kind = known.schema[feature]
     if kind == pl.String:
         yield feature, *_by_rates(known, feature, outcome)
-    elif isinstance(kind, pl.List):
-        longest = known[feature].list.len().max()
+    elif isinstance(kind, pl.List | pl.Array):
+        sequences = known[feature].arr.to_list() if isinstance(kind, pl.Array) else known[feature]
+        longest = sequences.list.len().max()
         for place in range(int(longest) if isinstance(longest, int) else 0):
-            element = known[feature].list.get(place, null_on_oob=True)
+            element = sequences.list.get(place, null_on_oob=True)
             yield from ((f"{feature}[{place}]", values, known) for values in _filled(element))
     else:
         yield from ((feature, values, known) for values in _filled(known[feature]))

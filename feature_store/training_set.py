@@ -79,7 +79,11 @@ class KnownFeatures:
         )
 
     def _of_events(self, rows: pl.DataFrame, at: str, files: VersionFiles, say: Say) -> pl.DataFrame:
-        """Return the sealed row of each event; nulls where it is unknown, or came only after the decision."""
+        """Return the sealed row of each event; nulls where it is unknown, or came only after the decision.
+
+        The view's TTL was applied when the event came. It is not again at the decision: what was known of the event
+        does not age.
+        """
         event_id = self.view.row_name[0]
         if rows.schema[event_id] != pl.String:
             raise SourceInvalid(f"{self.view.name}: entities have {event_id} as {rows.schema[event_id]}; it is String")

@@ -6,6 +6,8 @@ our SHA-256 beside it.
 """
 
 import hashlib
+import posixpath
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -52,20 +54,48 @@ class Remote:
         self._url = url
         self._fs, self._root = fsspec.core.url_to_fs(url)
 
-    def verify(self, files: list[TrackedFile]) -> None:
+    def verify(self, files: Sequence[TrackedFile], *, remedy: str) -> None:
         """Read every file's object and hash it.
+
+        Args:
+            files: Which.
+            remedy: What the reader of the error is to do.
 
         Raises:
             RemoteDamaged: Naming those that are missing or hash to something else.
         """
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            problems = [problem for problem in pool.map(self._problem, files) if problem]
-        if problems:
+        if problems := list(self.problems(files).values()):
             more = f" and {len(problems) - _EXAMPLES} more" if len(problems) > _EXAMPLES else ""
             raise RemoteDamaged(
                 f"{len(problems)} of {len(files)} objects in the DVC remote {self._url} are not what was sealed: "
-                f"{'; '.join(problems[:_EXAMPLES])}{more}. Remove damaged ones and build again: DVC pushes them anew"
+                f"{'; '.join(problems[:_EXAMPLES])}{more}. {remedy}"
             )
+
+    def problems(self, files: Sequence[TrackedFile]) -> dict[TrackedFile, str]:
+        """Read every file's object and return what is wrong, of those that are missing or hash to something else."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = zip(files, pool.map(self._problem, files), strict=True)
+            return {file: problem for file, problem in found if problem}
+
+    def put(self, file: TrackedFile, copy: Path) -> None:
+        """Make ``copy`` a file's object, in the place of whatever lies there; DVC itself overwrites no object.
+
+        What was there goes only once the new object lies beside it and was read back.
+
+        Raises:
+            RemoteDamaged: What was written does not hash to what was sealed.
+        """
+        name = self._object(file)
+        beside = f"{name}.repair"
+        self._fs.makedirs(name.rsplit("/", 1)[0], exist_ok=True)
+        with copy.open("rb") as source, self._fs.open(beside, "wb") as target:
+            shutil.copyfileobj(source, target, _CHUNK_BYTES)
+        if problem := self._problem(file, name=beside):
+            self._fs.rm(beside)
+            raise RemoteDamaged(f"the DVC remote {self._url} does not keep what is written to it: {problem}")
+        if self._fs.exists(name):
+            self._fs.rm(name)
+        self._fs.mv(beside, name)
 
     def not_in_place(self, files: Sequence[TrackedFile]) -> list[TrackedFile]:
         """Return the files whose object is missing or has another size, without reading any.
@@ -106,12 +136,14 @@ class Remote:
             return {}
         return {str(entry["name"]).rsplit("/", 1)[-1]: int(entry["size"]) for entry in entries}
 
-    def _problem(self, file: TrackedFile, copy: BinaryIO | None = None) -> str | None:
-        """Read a file's object, into ``copy`` if given; return None, or what is wrong with it."""
-        name = f"{self._root}/files/md5/{file.md5[:2]}/{file.md5[2:]}"
+    def _object(self, file: TrackedFile) -> str:
+        return f"{self._root}/files/md5/{file.md5[:2]}/{file.md5[2:]}"
+
+    def _problem(self, file: TrackedFile, copy: BinaryIO | None = None, *, name: str = "") -> str | None:
+        """Read a file's object, or ``name`` for it, into ``copy`` if given; return None, or what is wrong with it."""
         md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
         try:
-            with self._fs.open(name, "rb") as stream:
+            with self._fs.open(name or self._object(file), "rb") as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
                     md5.update(chunk)
                     sha256.update(chunk)
@@ -138,6 +170,22 @@ def md5_of(path: Path) -> str:
 def tracked_md5(dvc_file: bytes) -> str:
     """Return the MD5 that a ``.dvc`` file of one output holds."""
     return _tracked(dvc_file)[0]
+
+
+def tracked_outputs(dvc_file: bytes, name: str) -> dict[str, str]:
+    """Return the MD5 of everything that a ``.dvc`` file tracks by its path; that of a folder ends in ``.dir``.
+
+    Args:
+        dvc_file: The file's bytes.
+        name: Where it lies, below the workspace; the paths are below it too.
+    """
+    body = yaml.load(dvc_file, Loader=_YAML) or {}  # noqa: S506  (a safe loader)
+    folder = posixpath.join(posixpath.dirname(name), body.get("wdir") or "")
+    return {
+        posixpath.normpath(posixpath.join(folder, output["path"])): str(output["md5"])
+        for output in body.get("outs") or ()
+        if "md5" in output
+    }
 
 
 def _tracked(dvc_file: bytes) -> tuple[str, int | None]:

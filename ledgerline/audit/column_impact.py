@@ -16,7 +16,8 @@ class ColumnImpact:
         column: ``contract.column``.
         features: The features that read it, by view, sorted.
         versions: The feature versions that hold one of them, oldest first.
-        silent: How many feature versions do not say what they read: they were recorded before versions said so.
+        silent: How many feature versions do not say what they read: they were recorded before versions said so, or
+            their view declares no probe to find out by.
         below: What was made from those versions. A model is among it that takes but some of their features.
     """
 
@@ -44,7 +45,7 @@ def column_impact(log: EvidenceLog, column: str) -> ColumnImpact:
     if not versions:
         raise UnknownLeaf(
             f"no recorded feature version says that it reads {column!r}; {len(every) - silent} say what they read, and "
-            f"{silent} were recorded before versions said so"
+            f"{silent} do not"
         )
     features: dict[str, set[str]] = {}
     for leaf in versions:

@@ -193,15 +193,21 @@ def features_restore(
 def features_verify(
     view: ViewArgument = "card_spending",
     version: Annotated[str | None, typer.Argument(help="One version. Without it: every version of the view.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put what is missing or changed there again, from a good copy here.")
+    ] = False,
 ) -> None:
     """Read every object that a view's versions need in the DVC remote, and compare its hashes with what was sealed.
 
-    Sealing reads back what is new and sees that the rest is there; this reads all of it. Example: `ledgerline features
-    verify card_spending`
+    Sealing reads back what is new and sees that the rest is there; this reads all of it. With --repair, an object that
+    is missing or was changed is put there again from the workspace or its DVC cache, if a file there still hashes to
+    what was sealed. Example: `ledgerline features verify card_spending`
     """
     from pipelines.features import verify_versions
 
-    found = verify_versions(open_ledger(), view, version)
+    found = verify_versions(open_ledger(), view, version, repair=repair, progress=progress("verify"))
+    for path in found.repaired:
+        OUT.print(f"repaired: {path}", markup=False)
     OUT.print(f"{view}: {found.versions:,} versions, {found.files:,} files, every hash as it was sealed")
 
 

@@ -94,7 +94,7 @@ def describe_columns(version: RecordedLeaf) -> Table | str:
     """Return which columns of which contracts each feature of a version reads."""
     columns = version.detail.get("columns")
     if not columns:
-        return "It was recorded before versions said which columns they read."
+        return "It does not say: it was recorded before versions said so, or its view declares no probe to find out by."
     alike: dict[tuple[str, ...], list[str]] = {}
     for feature, read in columns.items():
         alike.setdefault(tuple(read), []).append(feature)

@@ -225,7 +225,7 @@ def _record(
     inputs: Sequence[AcceptedFile],
     sealed: Sealed,
     request: str,
-    columns: Mapping[str, Sequence[str]],
+    columns: Mapping[str, Sequence[str]] | None,
 ) -> FeatureVersion:
     # What the features read is no part of the identity: it follows from the definition, whose fingerprint is.
     detail = {
@@ -235,16 +235,22 @@ def _record(
         "partitions": len(manifest.partitions),
         "rows": manifest.rows,
         "request": request,
-        "columns": {feature: list(read) for feature, read in columns.items()},
         "built_at": instant_text(ledger.clock.now()),
     }
+    if columns is not None:
+        detail["columns"] = {feature: list(read) for feature, read in columns.items()}
     parents = [Parent(accepted.receipt.id, role="accepted") for accepted in inputs]
     leaf_id = ledger.log.append(Leaf(Kind.FEATURE_VERSION, manifest.identity, detail), parents)
     return FeatureVersion.of(ledger.log.get(leaf_id), built=True)
 
 
-def _columns_read(ledger: Ledger, view: View, features: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Return what each feature reads: as an earlier version of the same definition says, for finding out takes long."""
+def _columns_read(ledger: Ledger, view: View, features: Sequence[str]) -> Mapping[str, Sequence[str]] | None:
+    """Return what each feature reads: as an earlier version of the same definition says, for finding out takes long.
+
+    None where nobody can find out: a view over tables that declares no probe.
+    """
+    if isinstance(view, TableView) and view.probe is None:
+        return None
     earlier = ledger.log.leaves(Kind.FEATURE_VERSION, view=view.name, fingerprint=view.fingerprint)
     said = (leaf.detail.get("columns", {}) for leaf in reversed(earlier))
     return next((columns for columns in said if set(columns) == set(features)), None) or columns_read(view, features)

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from feature_store.versions.git import Git
 from feature_store.versions.manifest import Manifest
-from feature_store.versions.remote import tracked_md5
+from feature_store.versions.remote import tracked_outputs
 from feature_store.versions.tags import TAG_PREFIX
 from ledgerline.audit import Kind, Ledger
 from ledgerline.core.identity import sha256_file
 from pipelines.features.workspace import Workspace
 
-_DVC_FILE = ".parquet.dvc"
+_DVC_FILE = ".dvc"
 _CACHED = re.compile(r"[0-9a-f]{32}(\.dir)?$")
-_MD5 = re.compile(rb"\bmd5: ([0-9a-f]{32}(?:\.dir)?)\b")
+_MD5 = re.compile(rb"\bmd5: ['\"]?([0-9a-f]{32}(?:\.dir)?)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class _Named:
     """What must stay.
 
     Attributes:
-        paths: Files below the workspace.
+        paths: Files, and folders with all that is in them, below the workspace.
         objects: DVC's names of objects in its cache.
         contents: SHA-256 of files, whatever DVC calls them.
     """
@@ -97,20 +97,22 @@ def _named(ledger: Ledger, workspace: Workspace) -> _Named:
 
 def _add_commit(git: Git, commit: str, named: _Named) -> None:
     """Add what a commit's ``.dvc`` files and ``dvc.lock`` name."""
-    tracked = [
-        name for name in git.run("ls-tree", "-r", "--name-only", commit).splitlines() if name.endswith(_DVC_FILE)
-    ]
-    contents = git.read(*(f"{commit}:{name}" for name in (*tracked, "dvc.lock")))
-    named.paths.update(name.removesuffix(".dvc") for name in tracked)
-    named.objects.update(tracked_md5(content) for content in contents[:-1] if content)
-    named.objects.update(found.decode() for found in _MD5.findall(contents[-1] or b""))
+    files = git.run("ls-tree", "-r", "-z", "--name-only", commit).split("\0")
+    tracked = [name for name in files if name.endswith(_DVC_FILE)]
+    *contents, lock = git.read(*(f"{commit}:{name}" for name in (*tracked, "dvc.lock")))
+    for name, content in zip(tracked, contents, strict=True):
+        outputs = tracked_outputs(content or b"", name)
+        named.paths.update(outputs)
+        named.objects.update(outputs.values())
+    named.objects.update(found.decode() for found in _MD5.findall(lock or b""))
 
 
 def _unnamed_files(workspace: Workspace, named: _Named) -> Iterable[Path]:
     """Yield Parquet files of accepted rows and of features, half-written ones included."""
     for folder in ("accepted", "features"):
         for path in sorted((workspace.path / "data" / folder).rglob("*.parquet")):
-            if path.relative_to(workspace.path).as_posix() not in named.paths:
+            own = path.relative_to(workspace.path)
+            if named.paths.isdisjoint(each.as_posix() for each in (own, *own.parents)):
                 yield path
 
 

@@ -55,7 +55,7 @@ def seal(workspace: Workspace, manifest: Manifest, *, say: Callable[[str], None]
         _push(dvc, workspace, new)
         lost = remote.not_in_place(old)
         _push(dvc, workspace, lost)
-    remote.verify([*new, *lost])
+    remote.verify([*new, *lost], remedy="Remove damaged ones there and build again: DVC pushes what is missing")
     workspace.git.run("update-ref", f"refs/tags/{tag}", commit)
     return Sealed(commit, tag)
 

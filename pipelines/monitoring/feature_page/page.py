@@ -56,7 +56,8 @@ def render(found: ViewDescription) -> str:
         _section("Who uses it", _uses(found)),
         _section("Versions", _versions(found)),
     )
-    plots = json.dumps([_plots(each, found) for each in found.features], allow_nan=False).replace("</", "<\\/")
+    plots = json.dumps([_plots(each, found) for each in found.features], allow_nan=False)
+    plots = plots.replace("<", "\\u003c")  # "</script>" would end the element, and "<!--<script>" hide its end
     return "\n".join(
         (
             "<!doctype html>",

@@ -171,7 +171,7 @@ def profile(
 
 def shape_of(kind: pl.DataType) -> Shape:
     """Return what is shown of a column."""
-    if isinstance(kind, pl.List):
+    if isinstance(kind, pl.List | pl.Array):
         return Shape.LENGTH
     return Shape.TEXT if kind == pl.String else Shape.NUMBER
 
@@ -181,8 +181,9 @@ def shown(name: str, shape: Shape) -> pl.Expr:
     column = pl.col(name)
     if shape is Shape.TEXT:
         return column
-    number = column.list.drop_nulls().list.len() if shape is Shape.LENGTH else column
-    return number.cast(pl.Float64).fill_nan(None).alias(name)
+    if shape is Shape.LENGTH:  # sequences are sealed as arrays of one width, filled up with nulls
+        column = column.cast(pl.List(pl.Float64)).list.drop_nulls().list.len()
+    return column.cast(pl.Float64).fill_nan(None).alias(name)
 
 
 def _index(before: pl.Series | None, newest: pl.Series | None, bins: int) -> float | None:

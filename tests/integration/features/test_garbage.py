@@ -93,6 +93,25 @@ def test_abandoned_file_goes_and_accepted_rows_that_no_version_was_built_from_st
     assert set(root.glob("data/accepted/*/*.parquet")) == accepted
 
 
+def test_any_file_or_folder_that_the_data_branch_tracks_stays(ledger, deliver, midnights):
+    deliver(ledger, 0, 4)
+    build(ledger, VIEW, as_of=midnights(4))
+    workspace = Workspace(ledger.settings, ledger.clock)
+    extra, folder = workspace.path / "data" / "extra.csv", workspace.path / "data" / "folder"
+    parquet = workspace.path / "data" / "features" / "by_hand"
+    for path in (extra, folder / "one.csv", folder / "two.csv", parquet / "one.parquet"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"kept by hand: {path.name}\n")
+    with workspace.dvc() as dvc:
+        for path in (extra, folder, parquet):
+            dvc.add(str(path))
+    for name in ("data/extra.csv.dvc", "data/folder.dvc", "data/features/by_hand.dvc"):
+        workspace.git.run("add", "--force", name)
+    workspace.git.run("commit", "--quiet", "-m", "Keep files by hand")
+
+    assert collect_garbage(ledger).files == ()
+
+
 def test_version_in_the_log_stays_without_its_tag_and_without_its_commit(ledger, deliver, midnights, tmp_path):
     deliver(ledger, 0, 4)
     first = build(ledger, VIEW, as_of=midnights(3.5))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from feature_store.errors import RemoteDamaged, VersionUnknown
+from feature_store.versions.remote import md5_of
 from pipelines.features import build, restore, restore_from_clone, verify_versions
 
 VIEW = "card_spending"
@@ -75,6 +76,45 @@ def test_whole_check_finds_a_changed_object_that_sealing_another_version_does_no
             verify_versions(ledger, VIEW, version)
 
 
+@pytest.mark.parametrize("kept", ["workspace", "cache"])
+def test_repair_puts_a_changed_and_a_missing_object_right_from_either_copy(
+    ledger, deliver, midnights, fingerprints, kept
+):
+    deliver(ledger, 0, 4)
+    first = build(ledger, VIEW, as_of=midnights(3))
+    build(ledger, VIEW, as_of=midnights(4))  # the objects of a version that came before the data branch's head, too
+    remote, workspace = Path(ledger.settings.dvc_remote_url), ledger.settings.workspace_path
+    whole = fingerprints(remote)
+    changed, missing = (_object_of(ledger, path) for path in sorted(_files_of(ledger, first))[-2:])
+    _flip_a_bit(changed)
+    missing.unlink()
+    for path in sorted(_files_of(ledger, first))[-2:]:
+        _flip_a_bit(workspace / path if kept == "cache" else _cached(ledger, path))  # the other copy is wrong as well
+    with pytest.raises(RemoteDamaged, match=r"2 of \d+ objects .* features verify card_spending --repair"):
+        verify_versions(ledger, VIEW)
+
+    assert set(verify_versions(ledger, VIEW, repair=True).repaired) == set(sorted(_files_of(ledger, first))[-2:])
+
+    assert fingerprints(remote) == whole
+    assert verify_versions(ledger, VIEW, repair=True).repaired == ()
+
+
+def test_object_that_no_good_copy_is_left_of_is_named_and_the_others_are_repaired(ledger, deliver, midnights):
+    deliver(ledger, 0, 4)
+    version = build(ledger, VIEW, as_of=midnights(4))
+    lost, other = sorted(_files_of(ledger, version))[-2:]
+    damaged = [_object_of(ledger, lost), _object_of(ledger, other)]
+    whole = damaged[1].read_bytes()
+    for path in (*damaged, _cached(ledger, lost), ledger.settings.workspace_path / lost):
+        _flip_a_bit(path)
+    left = damaged[0].read_bytes()
+
+    with pytest.raises(RemoteDamaged, match=rf"1 of 2 objects .*: {lost}: .* Neither .* has a copy"):
+        verify_versions(ledger, VIEW, repair=True)
+
+    assert (damaged[0].read_bytes(), damaged[1].read_bytes()) == (left, whole)
+
+
 def test_whole_check_of_a_version_of_another_view_is_refused(ledger, deliver, midnights):
     deliver(ledger, 0, 4)
     version = build(ledger, VIEW, as_of=midnights(4))
@@ -103,6 +143,25 @@ def test_sealing_pushes_an_older_object_again_that_the_remote_lost_or_cut(ledger
 def _files_of(ledger, version) -> dict[str, str]:
     manifest = json.loads(ledger.objects.get(version.manifest_sha256))
     return {file["path"]: file["sha256"] for file in (*manifest["inputs"], *manifest["partitions"])}
+
+
+def _object_of(ledger, path: str) -> Path:
+    return Path(ledger.settings.dvc_remote_url) / _name_of_object(ledger, path)
+
+
+def _cached(ledger, path: str) -> Path:
+    return ledger.settings.workspace_path / ".dvc" / "cache" / _name_of_object(ledger, path)
+
+
+def _name_of_object(ledger, path: str) -> str:
+    md5 = md5_of(ledger.settings.workspace_path / path)
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def _flip_a_bit(path: Path) -> None:
+    content = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
 def _objects(ledger) -> set[str]:

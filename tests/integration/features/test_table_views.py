@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -9,10 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+import feature_store.views
 from feature_store.sources import empty_rows
+from feature_store.views import VIEWS
 from feature_store.views.equity_daily import EQUITY_DAILY, recent_state
 from feature_store.views.ledger_monthly import LEDGER_MONTHLY
+from ledgerline.audit.column_impact import column_impact
 from ledgerline.audit.verify import entries_holding
+from ledgerline.cli.evidence import describe_columns
 from ledgerline.core.clock import FixedClock
 from ledgerline.core.contracts import CONTRACTS
 from ledgerline.core.settings import Settings
@@ -196,6 +201,21 @@ def test_view_that_computes_other_values_from_the_same_inputs_is_noticed(ledger,
         build(ledger, "ledger_monthly", as_of=AS_OF)
 
     assert [leaf.id for leaf in versions(ledger, "ledger_monthly")] == [version.id]
+
+
+def test_view_that_declares_no_probe_is_built_and_says_of_no_column_that_it_is_read(ledger, accept, monkeypatch):
+    silent = replace(LEDGER_MONTHLY, name="silent", probe=None)
+    monkeypatch.setattr(feature_store.views, "VIEWS", {**VIEWS, "silent": silent})
+    accept(ledger, "ledger", figures(0, 3))
+
+    version = build(ledger, "silent", as_of=AS_OF)
+
+    leaf = ledger.log.get(version.id)
+    assert read_features(ledger, version.id).collect().equals(silent.compute({"ledger": figures(0, 3)}))
+    assert "declares no probe" in str(describe_columns(leaf))
+    build(ledger, "ledger_monthly", as_of=AS_OF)
+    found = column_impact(ledger.log, "ledger.amount")
+    assert (found.silent, list(found.features)) == (1, ["ledger_monthly"])
 
 
 def test_daily_prices_keep_the_recent_past_that_live_features_go_on_from(ledger, accept):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 import pytest
 
-from feature_store.lookahead import leaks
+from feature_store.lookahead import Found, differences, leaks
 from feature_store.offline import compute
 
 
@@ -55,6 +55,33 @@ def test_scaling_by_the_whole_history_is_caught(view, history, cuts):
         return compute(view, events, labels).with_columns(pl.col("amount") / pl.col("amount").max())
 
     assert {leak.column for leak in leaks(view, leaking, history, cuts=cuts)} == {"amount"}
+
+
+def test_customer_who_is_another_once_a_later_payment_comes_is_caught(view, history, cuts):
+    def leaking(sources: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        events, labels = sources["transactions"], sources["fraud_labels"]
+        known = pl.lit(f"customer known at {events['available_at'].max()}")
+        return compute(view, events, labels).with_columns(customer_id=known)
+
+    assert {leak.column for leak in leaks(view, leaking, history, cuts=cuts)} == {"customer_id"}
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("customer_id", pl.lit("another")),
+        ("terminal_id", pl.lit("another")),
+        ("event_time", pl.col("event_time").dt.offset_by("-1us")),
+        ("available_at", pl.col("available_at").dt.offset_by("1us")),
+    ],
+)
+def test_sealed_key_that_is_not_what_its_rows_give_is_found(view, history, cuts, column, other):
+    again = view.compute(history)
+    sealed = again.with_columns(pl.when(pl.int_range(pl.len()) == 3).then(other).otherwise(column).alias(column))
+
+    (leak,) = differences(view, sealed, again, cuts[0], Found.SEALED)
+
+    assert (leak.column, leak.rows, leak.example, leak.found) == (column, 1, again["transaction_id"][3], Found.SEALED)
 
 
 def test_rows_that_come_and_go_are_caught(view, history, cuts):

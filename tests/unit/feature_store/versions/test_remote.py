@@ -33,7 +33,7 @@ def test_whole_remote_passes_and_gives_files_back(store, tmp_path):
     files = [store(f"folder/{number}", b"x" * number) for number in range(5)]
     remote = Remote(str(tmp_path / "remote"))
 
-    remote.verify(files)
+    remote.verify(files, remedy="")
     paths = remote.fetch_all(files, tmp_path / "out")
 
     assert [path.read_bytes() for path in paths] == [b"x" * number for number in range(5)]
@@ -46,7 +46,23 @@ def test_missing_and_changed_objects_are_named_and_counted(store, tmp_path):
     object_path(tmp_path / "remote", files[2].md5).write_bytes(b"other")
 
     with pytest.raises(RemoteDamaged, match=r"2 of 3 objects.*gone: .* is missing; changed: .* now hashes to"):
-        Remote(str(tmp_path / "remote")).verify(files)
+        Remote(str(tmp_path / "remote")).verify(files, remedy="")
+
+
+def test_object_is_put_in_the_place_of_a_changed_one_also_where_the_remote_is_no_folder(store, tmp_path):
+    file = store("a", b"content")
+    copy, changed = tmp_path / "copy", tmp_path / "changed"
+    copy.write_bytes(b"content")
+    changed.write_bytes(b"c0ntent")
+    for url in (str(tmp_path / "remote"), str(tmp_path / "empty"), "memory://put"):
+        remote = Remote(url)
+        remote.put(file, copy)
+        remote.put(file, copy)
+        remote.verify([file], remedy="")
+        with pytest.raises(RemoteDamaged, match="does not keep"):
+            remote.put(file, changed)
+        assert remote.fetch(file, tmp_path / "out").read_bytes() == b"content"
+    assert list((tmp_path / "remote").rglob("*.repair")) == []
 
 
 def test_object_that_has_the_right_md5_but_another_sha256_is_refused(store, tmp_path):

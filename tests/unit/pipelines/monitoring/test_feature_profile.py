@@ -7,10 +7,32 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_store.features import EventSequence, Measure, Source
+from feature_store.view import FeatureView
+from ledgerline.core.contracts import TRANSACTIONS
 from pipelines.monitoring.feature_page.profile import Shape, even_sample, exact_figures, profile
 from pipelines.monitoring.stability import stability_index
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+SEQUENCE_VIEW = FeatureView(
+    name="newest_amounts",
+    description="",
+    owner="",
+    events=TRANSACTIONS,
+    labels=None,
+    entities=("customer_id",),
+    features=(
+        EventSequence(
+            name="amounts",
+            by="customer_id",
+            of=Measure(Source.EVENTS, "amount_minor"),
+            rows=3,
+            over=timedelta(days=2),
+            description="",
+            unit="",
+        ),
+    ),
+)
 
 
 @pytest.fixture
@@ -66,6 +88,23 @@ def test_texts_are_shown_by_frequency_and_sequences_by_length(rows: pl.DataFrame
     assert (text.weeks, dict(text.quantiles), text.psi) == ((), {}, 0.0)
     sequence = profile("sequence", exact["sequence"], rows, None, None, bins=10)
     assert [(bar.at, round(bar.share, 3)) for bar in sequence.bars] == [(0.0, 0.333), (1.0, 0.333), (2.0, 0.333)]
+
+
+def test_sequence_that_a_view_computes_is_shown_by_its_length_also_once_sealed(tmp_path: Path) -> None:
+    instants = pl.Series([MONDAY + timedelta(hours=hour) for hour in range(10)]).cast(pl.Datetime("us", "UTC"))
+    names = [str(number) for number in range(10)]
+    payments = pl.DataFrame({"transaction_id": names, "customer_id": ["c"] * 10, "amount_minor": range(10)})
+    computed = SEQUENCE_VIEW.compute(
+        {"transactions": payments.with_columns(event_time=instants, available_at=instants)}
+    )
+    computed.write_parquet(tmp_path / "sealed.parquet")
+    sealed = pl.scan_parquet(tmp_path / "sealed.parquet")
+
+    exact = exact_figures(sealed, ["amounts"])["amounts"]
+    found = profile("amounts", exact, even_sample(sealed, 100), computed, computed, bins=10)
+
+    assert (found.shape, exact.nulls, exact.low, exact.high) == (Shape.LENGTH, 0, 1.0, 3.0)
+    assert [(bar.at, round(bar.share, 1)) for bar in found.bars] == [(1.0, 0.1), (2.0, 0.1), (3.0, 0.8)]
 
 
 def test_index_is_that_of_the_newest_rows_against_those_trained_on(rows: pl.DataFrame) -> None:
