@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import feature_store.views
-from feature_store.features import RowExpression
+from feature_store.features import EventSequence, Measure, RowExpression, Source
 from feature_store.lookahead import Found
 from feature_store.table_view import TableFeature, TableView
 from feature_store.transforms import Divided
@@ -21,9 +22,13 @@ from ledgerline.audit import Kind, Leaf
 from ledgerline.cli.main import app
 from ledgerline.core.contracts import FRAUD_LABELS, TRANSACTIONS
 from ledgerline.core.identity import sha256_bytes
+from ledgerline.core.settings import PROJECT_ROOT
+from ledgerline.core.storage import write_atomically
 from pipelines.features import build, check
 from pipelines.features.errors import OtherDefinition
 from pipelines.features.outcomes import OUTCOMES
+from pipelines.monitoring.feature_page import describe, render
+from pipelines.monitoring.feature_page.profile import Shape
 from pipelines.validation.accepted import parquet_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # within DVC
@@ -90,6 +95,32 @@ def test_real_view_leaks_nothing(ledger, deliver, midnights):
     assert found.strongest is not None
     assert 0.5 <= found.strongest.auc < 0.8
     assert "no value looks ahead" in str(found)
+
+
+def test_view_with_a_sequence_is_checked_and_described_as_any_other(ledger, deliver, midnights, plant):
+    newest = EventSequence(
+        name="newest_amounts",
+        by="customer_id",
+        of=Measure(Source.EVENTS, "amount_minor"),
+        rows=3,
+        over=timedelta(days=5),
+        description="",
+        unit="",
+    )
+    name = plant(replace(CARD_SPENDING, name="with_sequence", features=(*CARD_SPENDING.features[:2], newest)))
+    deliver(ledger, 0, 12)
+    version = build(ledger, name, as_of=midnights(12))
+    policy = "policies/monitoring.yaml"
+    write_atomically(ledger.settings.project / policy, (PROJECT_ROOT / policy).read_bytes())
+
+    found = check(ledger, name, cuts=1)
+    described = describe(ledger, name)
+
+    assert (found.passed, found.features) == (True, 3)
+    (amounts,) = (each.profile for each in described.features if each.name == "newest_amounts")
+    assert (amounts.shape, amounts.exact.rows) == (Shape.LENGTH, version.rows)
+    assert (amounts.exact.low, amounts.exact.high) == (1.0, 3.0)
+    assert "newest_amounts" in render(described)
 
 
 def test_only_the_newest_rows_are_looked_at_when_there_are_many(ledger, deliver, midnights):

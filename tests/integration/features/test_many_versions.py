@@ -6,9 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from feature_store.errors import RemoteDamaged, VersionUnknown
 from feature_store.versions.remote import md5_of
+from ledgerline.cli.main import app
 from pipelines.features import build, restore, restore_from_clone, verify_versions
 
 VIEW = "card_spending"
@@ -113,6 +115,22 @@ def test_object_that_no_good_copy_is_left_of_is_named_and_the_others_are_repaire
         verify_versions(ledger, VIEW, repair=True)
 
     assert (damaged[0].read_bytes(), damaged[1].read_bytes()) == (left, whole)
+
+
+def test_command_names_what_it_repaired(ledger, deliver, midnights, monkeypatch):
+    deliver(ledger, 0, 4)
+    version = build(ledger, VIEW, as_of=midnights(4))
+    path = sorted(_files_of(ledger, version))[-1]
+    _object_of(ledger, path).unlink()
+    monkeypatch.setenv("LEDGERLINE_HOME", str(ledger.settings.home))
+    monkeypatch.setenv("COLUMNS", "300")
+
+    assert CliRunner().invoke(app, ["features", "verify", VIEW]).exit_code != 0
+    run = CliRunner().invoke(app, ["features", "verify", VIEW, "--repair"])
+
+    assert run.exit_code == 0
+    assert f"repaired: {path}" in run.stdout
+    assert verify_versions(ledger, VIEW).repaired == ()
 
 
 def test_whole_check_of_a_version_of_another_view_is_refused(ledger, deliver, midnights):
