@@ -36,9 +36,10 @@ class EntityRows:
         else:
             self._decisions, self._decision_begins = kernels.grouped(decided, self._entities)
         self._when = happened
-        self._happened = happened[self._events]
-        self._at = at[self._decisions]
-        self._limit = limit[self._decisions]
+        self._happened = _gathered(happened, self._events)
+        self._at = _gathered(at, self._decisions)
+        self._limit = _gathered(limit, self._decisions)
+        self._grouped: dict[int, tuple[Integers, Integers]] = {}
 
     @property
     def most_events(self) -> int:
@@ -53,9 +54,7 @@ class EntityRows:
             reach: Microseconds before it at which it begins, exclusive.
             values: Whole numbers of each event, in arrival order.
         """
-        contributed = np.empty((len(values), self._events.size), np.int64)
-        for row, each in enumerate(values):
-            np.take(each, self._events, out=contributed[row])
+        contributed = tuple(self._by_entity(each) for each in values)
         when = self._happened, delay, self._happened, reach
         return self._added_up(self._events, self._event_begins, when, contributed)
 
@@ -75,7 +74,7 @@ class EntityRows:
         positions = events[order]
         since = np.maximum(self._when[positions] + delay, known[0][order])
         until = np.minimum(self._when[positions] + reach, known[1][order])
-        return self._added_up(positions, begins, (since, 0, until, 0), values[order].reshape(1, -1))[:, 1]
+        return self._added_up(positions, begins, (since, 0, until, 0), (values[order],))[:, 1]
 
     def in_order(self, counts: Integers, totals: Integers, how: int, divide_by: int, empty: float) -> Floats:
         """Return a window of every decision, in their order, from counts and sums in the order of entities."""
@@ -97,7 +96,7 @@ class EntityRows:
         empty: float,
     ) -> Floats:
         """Return a window of every decision, in their order; see :func:`feature_store.kernels.look_back`."""
-        grouped, found = values[self._events], np.empty(self._decisions.size)
+        grouped, found = self._by_entity(values), np.empty(self._decisions.size)
         of_events = self._events, self._event_begins, self._happened, grouped
         of_decisions = self._decisions, self._decision_begins, self._at, self._limit
         how_to = how, *span, rows, lag, half_life, divide_by, empty
@@ -107,7 +106,7 @@ class EntityRows:
     def listed(self, values: Integers, *, span: tuple[int, int], rows: int, divide_by: int) -> Floats:
         """Return the newest values of every decision's entity, oldest first: one row a decision, NaN where none is."""
         found = np.full((self._decisions.size, rows), np.nan)
-        of_events = self._events, self._event_begins, self._happened, values[self._events]
+        of_events = self._events, self._event_begins, self._happened, self._by_entity(values)
         of_decisions = self._decisions, self._decision_begins, self._at, self._limit
         self._in_ranges(
             lambda first, last: kernels.list_back(first, last, *of_events, *of_decisions, *span, divide_by, found)
@@ -123,16 +122,44 @@ class EntityRows:
         return newest
 
     def _added_up(
-        self, positions: Integers, begins: Integers, when: tuple[Integers, int, Integers, int], values: Integers
+        self,
+        positions: Integers,
+        begins: Integers,
+        when: tuple[Integers, int, Integers, int],
+        values: tuple[Integers, ...],
     ) -> Integers:
-        totals = np.zeros((self._decisions.size, 1 + values.shape[0]), np.int64)
-        contributions = begins, positions, *when, values
+        totals = np.zeros((self._decisions.size, 1 + len(values)), np.int64)
+        contributions = begins, positions, *when, _side_by_side(values, positions.size)
         of_decisions = self._decision_begins, self._at, self._limit
         self._in_ranges(lambda first, last: kernels.add_up(first, last, *contributions, *of_decisions, totals))
         return totals
 
+    def _by_entity(self, values: Integers) -> Integers:
+        """Return values of events in the order of entities; several windows read the same ones."""
+        kept = self._grouped.get(id(values))
+        if kept is None:
+            kept = self._grouped[id(values)] = values, _gathered(values, self._events)
+        return kept[1]
+
     def _in_ranges(self, work: Callable[[int, int], None]) -> None:
         in_ranges(work, self._event_begins + self._decision_begins)
+
+
+def _gathered(values: Integers, places: Integers) -> Integers:
+    """Return the values at some places: a walk through memory that is worth sharing out."""
+    if places.size <= _SMALL:
+        return values[places]
+    found = np.empty(places.size, values.dtype)
+    edges = np.linspace(0, places.size, (os.cpu_count() or 1) + 1).astype(np.int64).tolist()
+    with ThreadPoolExecutor(len(edges) - 1) as pool:
+        list(pool.map(lambda first, last: kernels.gather(values, places, first, last, found), edges[:-1], edges[1:]))
+    return found
+
+
+def _side_by_side(values: tuple[Integers, ...], size: int) -> Integers:
+    if len(values) == 1:
+        return values[0].reshape(1, -1)
+    return np.stack(values) if values else np.empty((0, size), np.int64)
 
 
 def in_ranges(work: Callable[[int, int], None], begins: Integers) -> None:

@@ -36,6 +36,13 @@ def grouped(codes, groups):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def gather(values, places, first, last, found):  # type: ignore[no-untyped-def]
+    """Write the values at ``places[first:last]`` to the same rows of ``found``."""
+    for row in range(first, last):
+        found[row] = values[places[row]]
+
+
+@compiled
 def _first_at_least(keys, size, near, target):  # type: ignore[no-untyped-def]
     """Return the first place of ``keys[:size]``, ascending, that holds ``target`` or more; a guess is tried first."""
     if near < size and keys[near] < target:

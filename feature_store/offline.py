@@ -342,7 +342,7 @@ def _label_total(rows: EntityRows, history: _History, span: tuple[int, int], mea
 
 def _looked_back(rows: EntityRows, history: _History, window: WindowAggregate) -> Floats:
     if window.of is None:
-        values = np.zeros(history.happened.size, np.int64)
+        values = history.happened  # they are only counted
     elif window.how in _ADDED_UP:
         values = history.summable(window.of.column, rows)
     else:

@@ -18,7 +18,7 @@ from feature_store.point_in_time.keys import Integers
 POSITION = "position in the history"  # the column of read pieces that says which row each is
 
 _MOST_ROWS = (1 << 32) - 1 if pl.get_index_type() == pl.UInt32 else np.iinfo(np.int64).max
-_PIECE_ROWS = 1 << 17  # a piece larger than this is no faster to work on
+_PIECE_ROWS = 1 << 19  # a piece larger than this is no faster to work on
 _GAP_ROWS = 1 << 20  # reading this many unwanted rows costs about what starting another scan does
 _ROW_GROUPS_AT_ONCE = 4  # polars decodes a few ahead of what it hands out
 _WIDTHS = {pl.Boolean: 1, pl.Int8: 1, pl.UInt8: 1, pl.Int16: 2, pl.UInt16: 2, pl.Int32: 4, pl.UInt32: 4, pl.Float32: 4}
