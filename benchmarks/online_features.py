@@ -7,16 +7,17 @@ decision knows them. The simulated payments of the Fraud Detection Handbook's ci
 fill each store with the last 38 days that can matter, some 0.36 M payments, each with its label a week later. Then the
 payments that follow are decided on, one by one, by one process:
 
-*read* is `vector(payment)`, as the scoring job asks for it: look up, compute, return. *update and read* is that and
-`observe(payment)`, which later payments see; from an empty queue, one after the other, durable as the engine is set up
+*read* is `vector(payment)`, as the scoring job asks for it: look up, compute, return. *update and read* is
+`take(payment)`: that, and later payments see it; from an empty queue, one after the other, durable as the engine is set
+up
 (SQLite: WAL and synchronous NORMAL in a temporary folder; Redis: whatever it runs with). The vectors of all stores are
 compared to the last bit. The peer, Feast, reads fifteen numbers that were computed before, of one entity.
 
 Feast runs in an environment of its own (`benchmarks/peers/feast.txt`, made by uv, which asks a package index); where
 that fails, or no Redis listens, they are left out, and the last line says so. What is written to Redis is deleted.
 
-The last line is JSON: for each of inprocess, sqlite and redis p50_ms and p99_ms of a read, update_p99_ms of a write,
-events_per_s of update and read, bootstrap_s; as a ratio feast_sqlite, the peer's p99 over that of our SQLite.
+The last line is JSON: for each of inprocess, sqlite and redis p50_ms and p99_ms of a read, update_p99_ms of an update
+and read, events_per_s of those, bootstrap_s; as a ratio feast_sqlite, the peer's p99 over that of our SQLite.
 """
 
 import argparse
@@ -104,8 +105,7 @@ def measured(name: str, store: OnlineStore, world: World, reads: int) -> tuple[d
     gc.collect()
     gc.freeze()  # as the scoring job does: a full collection stops every answer
     for payment in world.live[:WARM_UP]:
-        online.vector(payment)
-        online.observe(payment)
+        online.take(payment)
     first, second = world.live[WARM_UP : WARM_UP + reads], world.live[WARM_UP + reads :]
     took, vectors = [], []
     for payment in first:
@@ -117,11 +117,9 @@ def measured(name: str, store: OnlineStore, world: World, reads: int) -> tuple[d
     written = []
     began = time.perf_counter()
     for payment in second:
-        vector = online.vector(payment)
         begun = time.perf_counter()
-        online.observe(payment)
+        vectors.append(online.take(payment))
         written.append(time.perf_counter() - begun)
-        vectors.append(vector)
     figures["events_per_s"] = len(second) / (time.perf_counter() - began)
     figures["update_p99_ms"] = _percentile(written, 99)
     gc.unfreeze()

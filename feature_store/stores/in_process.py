@@ -98,6 +98,12 @@ class InProcessEvents:
                 self._newest,
             )
 
+    def take(self, event: Event) -> Seen:
+        """Return what is remembered of an event's entities, then take the event up."""
+        held = self.read(event.entities, event.id)
+        self.write([event], [])
+        return held
+
     def _advance(self, instant: int) -> None:
         if self._newest is None or instant > self._newest:
             self._newest = instant

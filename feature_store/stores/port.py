@@ -107,6 +107,15 @@ class EventStore(Protocol):
         """
         ...
 
+    def take(self, event: Event) -> Seen:
+        """Return what :meth:`read` does of an event's entities and id, then take the event up: one round trip.
+
+        Raises:
+            StoreUnavailable: The engine does not answer; the event was taken up whole or not at all.
+            StateLost: The engine dropped parts of the state on its own.
+        """
+        ...
+
     def __len__(self) -> int:
         """Return how many events are remembered."""
         ...

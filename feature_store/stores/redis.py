@@ -108,13 +108,38 @@ class RedisStore:
             StateLost: It found a state that Redis dropped parts of.
             StoreUnavailable: Redis does not answer.
         """
+        try:
+            return self.call("EVALSHA", self._hash(script), len(keys), *keys, *arguments)
+        except _ScriptForgotten:  # Redis was started anew
+            return self.call("EVAL", script, len(keys), *keys, *arguments)
+
+    def run_in_a_row(self, *calls: tuple[str, Sequence[str], Sequence[str | bytes | int]]) -> list[Any]:
+        """Run scripts one after the other in one round trip, each given by what :meth:`run` takes.
+
+        Raises:
+            StateLost: One found a state that Redis dropped parts of.
+            StoreUnavailable: Redis does not answer.
+        """
+        together = self._client.pipeline(transaction=False)
+        for script, keys, arguments in calls:
+            together.execute_command("EVALSHA", self._hash(script), len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+        try:
+            answers = together.execute(raise_on_error=False)
+        except (RedisError, OSError) as silent:
+            raise self._unavailable(silent) from None
+        # Every script may run twice to the same effect, so one that Redis forgot is run again with those behind it.
+        for place, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):
+                return answers[:place] + [self.run(*call) for call in calls[place:]]
+            if isinstance(answer, Exception):
+                raise self._refused(answer)
+        return list(answers)
+
+    def _hash(self, script: str) -> str:
         known = self._hashes.get(script)
         if known is None:
             known = self._hashes[script] = str(self.call("SCRIPT LOAD", script))
-        try:
-            return self.call("EVALSHA", known, len(keys), *keys, *arguments)
-        except _ScriptForgotten:  # Redis was started anew
-            return self.call("EVAL", script, len(keys), *keys, *arguments)
+        return known
 
     def call(self, *command: str | bytes | int) -> Any:
         """Send a command.
@@ -128,14 +153,17 @@ class RedisStore:
         except NoScriptError:
             raise _ScriptForgotten from None
         except ResponseError as refused:
-            if str(refused).startswith("LOST"):
-                raise StateLost(
-                    f"the online store {self.named} dropped parts of a state, by age or for want of memory "
-                    f"({refused}); let its memory suffice (maxmemory-policy noeviction) and bootstrap the state anew"
-                ) from None
-            raise self._unavailable(refused) from None
+            raise self._refused(refused) from None
         except (RedisError, OSError) as silent:
             raise self._unavailable(silent) from None
+
+    def _refused(self, error: Exception) -> StateLost | StoreUnavailable:
+        if str(error).startswith("LOST"):
+            return StateLost(
+                f"the online store {self.named} dropped parts of a state, by age or for want of memory ({error}); let "
+                "its memory suffice (maxmemory-policy noeviction) and bootstrap the state anew"
+            )
+        return self._unavailable(error)
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         return StoreUnavailable(
@@ -209,10 +237,17 @@ class _RedisEvents(_State):
 
     def write(self, events: Sequence[Event], labels: Sequence[LabelOf], *, as_of: int | None = None) -> None:
         """Take up events and labels by one script."""
+        written = self._writing(events, labels, as_of)
+        if written is not None:
+            self._newest(self._store.run(scripts.WRITE_EVENTS, self._keys, written))
+
+    def _writing(
+        self, events: Sequence[Event], labels: Sequence[LabelOf], as_of: int | None
+    ) -> list[str | bytes | int] | None:
         instants = [event.available_at for event in events] + [said.label.known_from for said in labels]
         instants += [] if as_of is None else [as_of]
         if not instants:
-            return
+            return None
         arguments: list[str | bytes | int] = [
             self._prefix,
             self._lifetime,
@@ -230,19 +265,35 @@ class _RedisEvents(_State):
             arguments += [place + entity for place, entity in zip(self._places, event.entities, strict=True)]
         for said in labels:
             arguments += (said.event_id, said.newest_instant + self._kept, self._codec.labels([said.label]))
-        self._newest(self._store.run(scripts.WRITE_EVENTS, self._keys, arguments))
+        return arguments
 
     def read(self, entities: Sequence[str | None], event_id: str | None) -> Seen:
         """Return what is remembered of a decision's entities, by one script."""
+        return self._seen(self._store.run(scripts.READ_EVENTS, *self._reading(entities, event_id)), event_id)
+
+    def take(self, event: Event) -> Seen:
+        """Return what is remembered of an event's entities, then take it up: two scripts, one round trip."""
+        reading = (scripts.READ_EVENTS, *self._reading(event.entities, event.id))
+        writing = (scripts.WRITE_EVENTS, self._keys, self._writing([event], [], None) or [])
+        found, newest = self._store.run_in_a_row(reading, writing)
+        held = self._seen(found, event.id)
+        self._newest(newest)
+        return held
+
+    def _reading(
+        self, entities: Sequence[str | None], event_id: str | None
+    ) -> tuple[Sequence[str], list[str | bytes | int]]:
         fields = [
             "" if entity is None else place + entity for place, entity in zip(self._places, entities, strict=True)
         ]
         asked: list[str | bytes | int] = [0, ""] if event_id is None else [1, event_id]
-        arguments = [*asked, self._codec.head, self._codec.width]
+        arguments: list[str | bytes | int] = [*asked, self._codec.head, self._codec.width]
         for field, reads_labels in zip(fields, self._codec.reads_labels, strict=True):
             arguments += (field, int(reads_labels))
-        keys = (*self._keys, *(self._prefix + field for field in fields))
-        newest, known, early, *columns = self._store.run(scripts.READ_EVENTS, keys, arguments)
+        return (*self._keys, *(self._prefix + field for field in fields)), arguments
+
+    def _seen(self, found: Sequence[bytes], event_id: str | None) -> Seen:
+        newest, known, early, *columns = found
         return Seen(
             tuple(self._codec.read_columns(*columns[at : at + 4]) for at in range(0, len(columns), 4)),
             self._codec.read_event(event_id, known) if known and event_id is not None else None,
