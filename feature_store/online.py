@@ -89,15 +89,20 @@ class OnlineFeatures:
         subject = self._definition.event(event)
         return self._answer(subject, self._store.read(subject.entities, subject.id), event)
 
-    def take(self, event: Mapping[str, Any]) -> Vector:
-        """Return what :meth:`vector` does, and remember the event as :meth:`observe` does: one round trip, not two.
+    def take(self, events: Sequence[Mapping[str, Any]]) -> list[Vector]:
+        """Return what :meth:`vector` does of each event, and remember it before the next, as :meth:`observe` does.
+
+        What a consumer of a stream does with the events that it was handed; a store that is far away is asked once for
+        many of them.
 
         Raises:
             SourceInvalid: A column that the view reads is absent, null or of another type; nothing is remembered.
-            NoLongerKept: Its ``available_at`` lies too far back for an answer; the event is remembered all the same.
+            NoLongerKept: An ``available_at`` lies too far back for an answer; the events are remembered all the same.
         """
-        held = self._store.take(self._definition.event(event))
-        return self._answer(self._definition.event(event), held, event)
+        held = self._store.take([self._definition.event(event) for event in events])
+        return [
+            self._answer(self._definition.event(event), seen, event) for event, seen in zip(events, held, strict=True)
+        ]
 
     def _answer(self, subject: Event, held: Seen, event: Mapping[str, Any]) -> Vector:
         self._check_kept(subject.available_at, held.newest)

@@ -98,10 +98,12 @@ class InProcessEvents:
                 self._newest,
             )
 
-    def take(self, event: Event) -> Seen:
-        """Return what is remembered of an event's entities, then take the event up."""
-        held = self.read(event.entities, event.id)
-        self.write([event], [])
+    def take(self, events: Sequence[Event]) -> list[Seen]:
+        """Return what is remembered of each event's entities, and take it up before the next."""
+        held = []
+        for event in events:
+            held.append(self.read(event.entities, event.id))
+            self.write([event], [])
         return held
 
     def _advance(self, instant: int) -> None:

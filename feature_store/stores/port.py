@@ -107,11 +107,11 @@ class EventStore(Protocol):
         """
         ...
 
-    def take(self, event: Event) -> Seen:
-        """Return what :meth:`read` does of an event's entities and id, then take the event up: one round trip.
+    def take(self, events: Sequence[Event]) -> list[Seen]:
+        """Return what :meth:`read` does of each event's entities and id, and take it up before the next; in few trips.
 
         Raises:
-            StoreUnavailable: The engine does not answer; the event was taken up whole or not at all.
+            StoreUnavailable: The engine does not answer; of the events so many were taken up, each whole.
             StateLost: The engine dropped parts of the state on its own.
         """
         ...

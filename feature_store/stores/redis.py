@@ -8,7 +8,7 @@ One Redis, or one primary; of a cluster, one shard holds a state, by the braces 
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import redis
@@ -26,6 +26,7 @@ from feature_store.view import FeatureView
 
 _TIMEOUT_SECONDS = 2.0
 _WRITTEN_AT_ONCE = 500  # some milliseconds of a server that does one thing at a time
+_TAKEN_AT_ONCE = 64
 _FORGOTTEN_AT_ONCE = 64
 _LONGEST_MS = 400 * 86_400_000  # of a table view without a TTL: after so long without a write nobody wants it
 _UNLINKED_AT_ONCE = 1_000
@@ -271,14 +272,19 @@ class _RedisEvents(_State):
         """Return what is remembered of a decision's entities, by one script."""
         return self._seen(self._store.run(scripts.READ_EVENTS, *self._reading(entities, event_id)), event_id)
 
-    def take(self, event: Event) -> Seen:
-        """Return what is remembered of an event's entities, then take it up: two scripts, one round trip."""
-        reading = (scripts.READ_EVENTS, *self._reading(event.entities, event.id))
-        writing = (scripts.WRITE_EVENTS, self._keys, self._writing([event], [], None) or [])
-        found, newest = self._store.run_in_a_row(reading, writing)
-        held = self._seen(found, event.id)
-        self._newest(newest)
+    def take(self, events: Sequence[Event]) -> list[Seen]:
+        """Return what is remembered of each event's entities, and take it up before the next: one round trip."""
+        held = []
+        for first in range(0, len(events), _TAKEN_AT_ONCE):
+            some = events[first : first + _TAKEN_AT_ONCE]
+            found = self._store.run_in_a_row(*(call for event in some for call in self._taking(event)))
+            held += [self._seen(read, event.id) for event, read in zip(some, found[::2], strict=True)]
+            self._newest(found[-1])
         return held
+
+    def _taking(self, event: Event) -> Iterator[tuple[str, Sequence[str], list[str | bytes | int]]]:
+        yield (scripts.READ_EVENTS, *self._reading(event.entities, event.id))
+        yield scripts.WRITE_EVENTS, self._keys, self._writing([event], [], None) or []
 
     def _reading(
         self, entities: Sequence[str | None], event_id: str | None

@@ -226,10 +226,12 @@ class _SqliteEvents(_State):
             newest,
         )
 
-    def take(self, event: Event) -> Seen:
-        """Return what is remembered of an event's entities, then take the event up."""
-        held = self.read(event.entities, event.id)
-        self.write([event], [])
+    def take(self, events: Sequence[Event]) -> list[Seen]:
+        """Return what is remembered of each event's entities, and take it up before the next."""
+        held = []
+        for event in events:
+            held.append(self.read(event.entities, event.id))
+            self.write([event], [])
         return held
 
     def _known(self, connection: sqlite3.Connection, event_id: str) -> tuple[Event, tuple[str, ...]] | None:

@@ -95,10 +95,13 @@ def test_payment_that_is_taken_is_answered_and_remembered_as_by_two_calls(
 ) -> None:
     apart = OnlineFeatures(CARD_SPENDING)
     taken = OnlineFeatures(CARD_SPENDING, online_store.events(CARD_SPENDING, name))
-    for each in (payment(1, 0), payment(2, 1, known=3), payment(1, 0), payment(3, 2, cents=700)):
-        expected = apart.vector(each)
+    payments = [payment(1, 0), payment(2, 1, known=3), payment(1, 0), payment(3, 2, cents=700)]
+    expected = []
+    for each in payments:
+        expected.append(apart.vector(each))
         apart.observe(each)
-        assert taken.take(each) == expected
+
+    assert taken.take(payments) == expected
 
     assert len(taken) == len(apart) == 3
     assert taken.vector(payment(4, 3)) == apart.vector(payment(4, 3))
@@ -431,9 +434,9 @@ def test_state_that_is_gone_altogether_is_neither_answered_from_nor_begun_anew(
 
 def test_payment_is_taken_by_a_redis_that_forgot_the_scripts(redis_store: RedisStore, name: StateName) -> None:
     online = OnlineFeatures(CARD_SPENDING, redis_store.events(CARD_SPENDING, name))
-    online.take(payment(1, 0))
+    online.take([payment(1, 0)])
     redis_store.call("SCRIPT FLUSH")
 
-    online.take(payment(2, 1))
+    online.take([payment(2, 1)])
 
     assert len(online) == 2
