@@ -9,9 +9,9 @@ payments that follow are decided on, one by one, by one process:
 
 *read* is `vector(payment)`, as the scoring job asks for it: look up, compute, return. *update and read* is
 `take(payments)`: that, and each is seen by the next; one at a time, and 32 at a time, as a consumer of a stream is
-handed them. Durable as the engine is set up (SQLite: WAL and synchronous NORMAL in a temporary folder; Redis: whatever
-it runs with). The vectors of all stores are compared to the last bit. The peer, Feast, reads fifteen numbers that were computed
-before, of one entity.
+handed them. Durable as the engine is set up (SQLite: WAL and synchronous NORMAL in a temporary folder; Redis:
+whatever it runs with). The vectors of all stores are compared to the last bit. The peer, Feast, reads fifteen numbers
+that were computed before, of one entity.
 
 Feast runs in an environment of its own (`benchmarks/peers/feast.txt`, made by uv, which asks a package index); where
 that fails, or no Redis listens, they are left out, and the last line says so. What is written to Redis is deleted.
