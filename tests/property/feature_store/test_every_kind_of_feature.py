@@ -276,7 +276,7 @@ def replay(view: FeatureView, payments: list[Row], labels: list[Row]) -> list[Ro
 
 
 @pytest.mark.parametrize("view", [VIEW, SHORT_LIVED], ids=lambda view: view.name)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(history=histories())
 def test_every_kind_of_feature_is_the_same_offline_online_and_by_definition(view, history):
     payments, labels = history
@@ -294,7 +294,7 @@ def test_every_kind_of_feature_is_the_same_offline_online_and_by_definition(view
 
 
 @pytest.mark.parametrize("view", [VIEW, SHORT_LIVED], ids=lambda view: view.name)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     history=histories(),
     asked=st.lists(st.tuples(HOURS, st.sampled_from(["a", "b", "c", None]), st.sampled_from("xyz")), max_size=6),
@@ -317,7 +317,7 @@ def test_decision_about_entities_sees_what_had_arrived_by_its_instant(view, hist
     same(found.to_dicts(), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(history=histories(), hours=st.lists(st.integers(0, 180), min_size=1, max_size=2))
 def test_truncated_history_reproduces_every_kind_of_feature_bit_for_bit(history, hours):
     payments, labels = frames(*history)
@@ -326,7 +326,7 @@ def test_truncated_history_reproduces_every_kind_of_feature_bit_for_bit(history,
     assert leaks(SHORT_LIVED, SHORT_LIVED.compute, sources, cuts=[START + hour * HOUR for hour in hours]) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(history=histories(), hours=st.integers(0, 180))
 def test_rows_decided_since_an_instant_are_those_of_the_whole_history(history, hours):
     payments, labels = frames(*history)
