@@ -192,6 +192,35 @@ def _extremes(  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _deviation(events, values, order, limit, mean, count):  # type: ignore[no-untyped-def]
+    """Return the deviation from their mean of so many of the newest events that a decision sees."""
+    squares, left, place = 0.0, count, order.size - 1
+    while left > 0:
+        event = order[place]
+        if events[event] <= limit:
+            squares += (values[event] - mean) * (values[event] - mean)
+            left -= 1
+        place -= 1
+    return np.sqrt(squares / count)
+
+
+@compiled
+def _settled(how, taken, lag, total, best, weighted, weights, divide_by, empty):  # type: ignore[no-untyped-def]
+    """Return a window's value from what was gathered of its events."""
+    if how == COUNT:
+        return float(taken)
+    if taken == 0 or (how == LAST and taken <= lag):
+        return empty
+    if how == SUM:
+        return total / divide_by
+    if how == MEAN:
+        return total / taken / divide_by
+    if how == EW_MEAN:
+        return weighted / weights / divide_by
+    return best / divide_by
+
+
+@compiled
 def look_back(  # type: ignore[no-untyped-def]
     first, last, events, begins, happened, values, decisions, decision_begins, at, limit,
     how, delay, reach, rows, lag, half_life, divide_by, empty, found,
@@ -235,7 +264,7 @@ def look_back(  # type: ignore[no-untyped-def]
             near = _first_at_least(times, times.size, near, at[index] - delay + 1)
             after = at[index] - reach
             taken, newest, best, total = 0, 0, 0, 0
-            weighted = weights = squares = 0.0
+            weighted = weights = 0.0
             place = near - 1
             while place >= 0 and times[place] > after and taken < rows:
                 event = start + order[place]
@@ -259,28 +288,12 @@ def look_back(  # type: ignore[no-untyped-def]
                     if how == LAST and taken > lag:
                         break
                 place -= 1
-            if how == COUNT:
-                value_found = float(taken)
-            elif taken == 0 or (how == LAST and taken <= lag):
-                value_found = empty
-            elif how == SUM:
-                value_found = total / divide_by
-            elif how == MEAN:
-                value_found = total / taken / divide_by
-            elif how == EW_MEAN:
-                value_found = weighted / weights / divide_by
-            elif how == STD:
-                mean, left, place = total / taken, taken, near - 1
-                while left > 0:
-                    event = start + order[place]
-                    if events[event] <= limit[index]:
-                        squares += (values[event] - mean) * (values[event] - mean)
-                        left -= 1
-                    place -= 1
-                value_found = np.sqrt(squares / taken) / divide_by
+            if how == STD and taken > 0:
+                mean = total / taken
+                spread = _deviation(events[start:stop], values[start:stop], order[:near], limit[index], mean, taken)
+                found[decisions[index]] = spread / divide_by
             else:
-                value_found = best / divide_by
-            found[decisions[index]] = value_found
+                found[decisions[index]] = _settled(how, taken, lag, total, best, weighted, weights, divide_by, empty)
 
 
 @compiled

@@ -11,7 +11,6 @@ whatever the order; everything else goes back through the entity's events (:func
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from feature_store import kernels
 from feature_store.entity_rows import EntityRows, Floats, Integers
 from feature_store.errors import SourceInvalid
+from feature_store.event_history import NEVER, EventHistory, instants_of, require_summable, whole_numbers_of
 from feature_store.features import (
     Aggregation,
     Derived,
@@ -31,11 +31,9 @@ from feature_store.features import (
     WindowAggregate,
     microseconds,
 )
-from feature_store.sources import events_in_arrival_order, labels_of
+from feature_store.sources import events_in_arrival_order
 from feature_store.view import FeatureView
 
-_NEVER = np.iinfo(np.int64).max
-_LARGEST = 2**63  # a whole number of 64 bits is smaller
 _ADDED_UP = (Aggregation.SUM, Aggregation.MEAN, Aggregation.STD)
 _KERNELS = {
     Aggregation.COUNT: kernels.COUNT,
@@ -87,10 +85,10 @@ def windows_of(
     Returns:
         By feature: one value a decided row in order, of a sequence one row of values; NaN for null.
     """
-    history = _History(view, known, labels)
+    history = EventHistory(view, known, labels)
     limit = np.arange(first, known.height, dtype=np.int64)
     codes = {entity: history.codes(entity)[first:] for entity in view.entities}
-    return _windows(view, history, _Decisions(_instants(known["available_at"])[first:], limit, codes))
+    return _windows(view, history, _Decisions(instants_of(known["available_at"])[first:], limit, codes))
 
 
 def rows_with(view: FeatureView, decided: pl.DataFrame, windows: dict[str, Floats]) -> pl.DataFrame:
@@ -135,10 +133,10 @@ def decide(
     """
     _check_decisions(view, decisions, at)
     known = events_in_arrival_order(view, events)
-    history = _History(view, known, labels, beside=decisions)
-    instants = _instants(decisions[at])
+    history = EventHistory(view, known, labels, beside=decisions)
+    instants = instants_of(decisions[at])
     order = np.argsort(instants, kind="stable")
-    limit = np.searchsorted(_instants(known["available_at"]), instants[order], side="right") - 1
+    limit = np.searchsorted(instants_of(known["available_at"]), instants[order], side="right") - 1
     codes = {entity: history.codes_beside(entity)[order] for entity in view.entities}
     made = _Decisions(instants[order], limit.astype(np.int64, copy=False), codes)
     given = np.empty_like(order)
@@ -175,85 +173,6 @@ class _Decisions:
         self.codes = codes
 
 
-class _History:
-    """The events and labels as arrays.
-
-    Args:
-        view: The declaration.
-        events: The view's event columns, in arrival order.
-        labels: Rows of the view's labels, or None.
-        beside: Decisions whose entities are numbered together with those of the events.
-    """
-
-    def __init__(
-        self, view: FeatureView, events: pl.DataFrame, labels: pl.DataFrame | None, beside: pl.DataFrame | None = None
-    ) -> None:
-        self._view = view
-        self._events = events
-        self._labels = labels
-        self._beside = beside
-        self._codes: dict[str, Integers] = {}
-        self._steps: dict[str, Integers] = {}
-        self.happened = _instants(events["event_time"])
-
-    def codes(self, entity: str) -> Integers:
-        """Return a number for each event's entity, equal where the entities are."""
-        return self._numbered(entity)[: self._events.height]
-
-    def codes_beside(self, entity: str) -> Integers:
-        """Return the same of the decisions that were given beside."""
-        return self._numbered(entity)[self._events.height :]
-
-    def steps(self, column: str) -> Integers:
-        """Return a measured column of the events in whole steps.
-
-        Raises:
-            SourceInvalid: A number is none, or so large that its steps do not fit into 64 bits.
-        """
-        if column not in self._steps:
-            steps_a_unit = self._view.number_steps.get(column)
-            self._steps[column] = (
-                _whole(self._events[column])
-                if steps_a_unit is None
-                else _in_steps(self._events[column], steps_a_unit, f"{self._view.events.name}.{column}")
-            )
-        return self._steps[column]
-
-    def summable(self, column: str, rows: EntityRows) -> Integers:
-        """Return the steps of a column of which as many as an entity has events add up within 64 bits.
-
-        Raises:
-            SourceInvalid: They might not.
-        """
-        steps = self.steps(column)
-        _require_summable(steps, rows.most_events, f"{self._view.events.name}.{column}")
-        return steps
-
-    @cached_property
-    def spells(self) -> pl.DataFrame:
-        """One row a label: the position of its event, and the instants between which it is the newest known."""
-        view = self._view
-        named = self._events.select(view.event_id).with_row_index("event")
-        known = labels_of(view, self._labels).join(named, on=view.event_id, how="inner")
-        ordered = known.sort("event", "available_at", *view.label_measures)
-        known_from = pl.col("available_at").to_physical()
-        replaced = pl.when(pl.col("event").shift(-1) == pl.col("event")).then(known_from.shift(-1))
-        return ordered.select(
-            pl.col("event").cast(pl.Int64),
-            known_from.alias("known_from"),
-            replaced.otherwise(_NEVER).alias("known_until"),
-            *(pl.col(measure).cast(pl.Int64) for measure in view.label_measures),
-        )
-
-    def _numbered(self, entity: str) -> Integers:
-        if entity not in self._codes:
-            names = self._events[entity]
-            if self._beside is not None:
-                names = pl.concat([names, self._beside[entity]])
-            self._codes[entity] = _numbers(names)
-        return self._codes[entity]
-
-
 def _columns(
     view: FeatureView, windows: dict[str, Floats], rows: pl.DataFrame | None, height: int
 ) -> Iterator[pl.Series]:
@@ -288,7 +207,7 @@ def _column(
     return _nullable(values).cast(pl.Int64) if feature.integral else _nullable(values)
 
 
-def _windows(view: FeatureView, history: _History, decisions: _Decisions) -> dict[str, Floats]:
+def _windows(view: FeatureView, history: EventHistory, decisions: _Decisions) -> dict[str, Floats]:
     """Return every window and sequence by name, NaN for null, in the order of the decisions."""
     found: dict[str, Floats] = {}
     for entity in view.entities:
@@ -308,7 +227,7 @@ def _windows(view: FeatureView, history: _History, decisions: _Decisions) -> dic
     return found
 
 
-def _sums(rows: EntityRows, history: _History, windows: list[WindowAggregate]) -> dict[str, Floats]:
+def _sums(rows: EntityRows, history: EventHistory, windows: list[WindowAggregate]) -> dict[str, Floats]:
     """Return the windows that follow from counts and sums; those over the same span share them."""
     found: dict[str, Floats] = {}
     for delay, reach in dict.fromkeys((window.delay, window.reach) for window in windows):
@@ -332,15 +251,15 @@ def _sums(rows: EntityRows, history: _History, windows: list[WindowAggregate]) -
     return found
 
 
-def _label_total(rows: EntityRows, history: _History, span: tuple[int, int], measure: Measure) -> Integers:
+def _label_total(rows: EntityRows, history: EventHistory, span: tuple[int, int], measure: Measure) -> Integers:
     spells = history.spells.filter(pl.col(measure.column) != 0)
-    known = _whole(spells["known_from"]), _whole(spells["known_until"])
-    said = _whole(spells[measure.column])
-    _require_summable(said, said.size, f"labels' {measure.column}")
-    return rows.label_totals(*span, _whole(spells["event"]), known, said)
+    known = whole_numbers_of(spells["known_from"]), whole_numbers_of(spells["known_until"])
+    said = whole_numbers_of(spells[measure.column])
+    require_summable(said, said.size, f"labels' {measure.column}")
+    return rows.label_totals(*span, whole_numbers_of(spells["event"]), known, said)
 
 
-def _looked_back(rows: EntityRows, history: _History, window: WindowAggregate) -> Floats:
+def _looked_back(rows: EntityRows, history: EventHistory, window: WindowAggregate) -> Floats:
     if window.of is None:
         values = history.happened  # they are only counted
     elif window.how in _ADDED_UP:
@@ -352,7 +271,7 @@ def _looked_back(rows: EntityRows, history: _History, window: WindowAggregate) -
         values,
         how=_KERNELS[window.how],
         span=(microseconds(window.delay), microseconds(window.reach)),
-        rows=window.rows or _NEVER,
+        rows=window.rows or NEVER,
         lag=window.lag,
         half_life=microseconds(window.half_life) if window.half_life else 1,
         divide_by=divide_by,
@@ -364,7 +283,7 @@ def _steps_and_empty(window: WindowAggregate) -> tuple[int, float]:
     return window.of.divide_by if window.of else 1, np.nan if window.empty is None else float(window.empty)
 
 
-def _listed(rows: EntityRows, history: _History, sequence: EventSequence) -> Floats:
+def _listed(rows: EntityRows, history: EventHistory, sequence: EventSequence) -> Floats:
     return rows.listed(
         history.steps(sequence.of.column),
         span=(microseconds(sequence.delay), microseconds(sequence.reach)),
@@ -373,41 +292,5 @@ def _listed(rows: EntityRows, history: _History, sequence: EventSequence) -> Flo
     )
 
 
-def _numbers(names: pl.Series) -> Integers:
-    """Return a number for each name, dense; nulls are alike and have no events, for events have no nulls."""
-    codes = names.cast(pl.Categorical(pl.Categories.random())).to_physical().cast(pl.Int64)
-    if codes.null_count():
-        known = codes.max()
-        codes = codes.fill_null((known if isinstance(known, int) else -1) + 1)
-    return codes.to_numpy()
-
-
-def _in_steps(numbers: pl.Series, steps_a_unit: int, column: str) -> Integers:
-    steps = np.rint(numbers.to_numpy() * float(steps_a_unit))
-    if not np.all(np.abs(steps) < _LARGEST):  # NaN is not smaller either
-        raise SourceInvalid(
-            f"{column} holds what is no number, or one so large that {steps_a_unit} steps a unit do not fit into 64 "
-            "bits; measure it in larger steps (divide_by)"
-        )
-    return steps.astype(np.int64)
-
-
-def _require_summable(steps: Integers, events: int, column: str) -> None:
-    if steps.size and max(int(steps.max()), -int(steps.min())) * events >= _LARGEST:
-        raise SourceInvalid(
-            f"{column}: the values of {events:,} events may add up to more than 64 bits hold; measure the column in "
-            "larger steps (divide_by)"
-        )
-
-
 def _nullable(values: NDArray[np.float64]) -> pl.Series:
     return pl.Series(values, nan_to_null=True)
-
-
-def _instants(column: pl.Series) -> Integers:
-    """Return microseconds since 1970."""
-    return column.to_physical().to_numpy()
-
-
-def _whole(column: pl.Series) -> Integers:
-    return column.cast(pl.Int64).to_numpy()
